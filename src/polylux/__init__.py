@@ -1,0 +1,54 @@
+"""polylux: one model and one objective, differentiated and trained by any AD framework."""
+
+from polylux import backend, errors, layers, losses, optimizers
+from polylux.arrays import array_namespace, selector_of, to_backend, to_host
+from polylux.cache import clear_caches
+from polylux.layers import setup
+from polylux.operators import gradient, value_and_gradient
+from polylux.precision import f32, f64
+from polylux.registry import backends, register_backend
+from polylux.selectors import ADType, Auto, AutoAutograd, AutoJax, AutoTorch, NoAutoDiff
+from polylux.training import (
+    TrainState,
+    apply_gradients,
+    apply_gradients_,
+    compute_gradients,
+    compute_objective,
+    single_train_step,
+    single_train_step_,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ADType",
+    "Auto",
+    "AutoAutograd",
+    "AutoJax",
+    "AutoTorch",
+    "NoAutoDiff",
+    "TrainState",
+    "apply_gradients",
+    "apply_gradients_",
+    "array_namespace",
+    "backend",
+    "backends",
+    "clear_caches",
+    "compute_gradients",
+    "compute_objective",
+    "errors",
+    "f32",
+    "f64",
+    "gradient",
+    "layers",
+    "losses",
+    "optimizers",
+    "register_backend",
+    "selector_of",
+    "setup",
+    "single_train_step",
+    "single_train_step_",
+    "to_backend",
+    "to_host",
+    "value_and_gradient",
+]

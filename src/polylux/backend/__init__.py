@@ -1,0 +1,23 @@
+"""The contract: what the author of a plugin reads and implements.
+
+A plugin is a distribution with one entry point in the group ``polylux.backends`` that names a
+:class:`Plugin`: a light value which tells polylux what is there without importing the framework.
+The plugin names a :class:`Backend`, the class that does the work. The least that a backend must
+implement is:
+
+* ``namespace``: its array-API namespace, for its arrays and for traced values alike;
+* ``from_host`` and ``to_host``: numpy arrays in and out;
+* ``stop_gradient``;
+* one of ``value_and_gradient``, ``pullback`` and ``pushforward``.
+
+The core owns trees, state, errors and fallbacks; a backend owns leaves. It sees tuples of arrays
+and a function of them, and never writes tree code. Everything else has a default that works, and
+may be overridden for speed or for more capabilities; see :class:`Backend`.
+"""
+
+from polylux.backend._capability import Accuracy, Capability
+from polylux.backend._contract import CONTRACT_VERSION, Backend
+from polylux.backend._host import HostBackend
+from polylux.backend._plugin import Plugin
+
+__all__ = ["CONTRACT_VERSION", "Accuracy", "Backend", "Capability", "HostBackend", "Plugin"]

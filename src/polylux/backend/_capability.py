@@ -1,0 +1,43 @@
+"""What a backend may claim to do; a claim is tested, what is not claimed raises UnsupportedError."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Capability(enum.Enum):
+    """A thing that not every backend can do."""
+
+    GRADIENT = "gradient"
+    """`value_and_gradient` works (its own, or derived from a pullback or a pushforward)."""
+
+    FORWARD = "forward"
+    """`pushforward` works."""
+
+    REVERSE = "reverse"
+    """`pullback` works."""
+
+    SECOND_ORDER = "second order"
+    """Derivatives nest: a gradient may be differentiated again."""
+
+    STAGING = "staging"
+    """`stage` traces or compiles: Python runs once for each combination of shapes and dtypes."""
+
+    DONATION = "donation"
+    """Buffers given to a staged call are reused by it."""
+
+    THREADS = "threads"
+    """Two threads may differentiate at once."""
+
+
+class Accuracy(enum.Enum):
+    """How far a dtype's arithmetic and derivatives are right."""
+
+    EXACT = "exact"
+    """To rounding of that dtype."""
+
+    NOMINAL = "nominal"
+    """The dtype exists, and its results carry fewer digits."""
+
+    NONE = "none"
+    """The dtype does not exist there."""

@@ -1,0 +1,223 @@
+"""Backend: the abstract class between the core and one framework."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from polylux.backend._capability import Accuracy, Capability
+from polylux.errors import PolyluxError, UnsupportedError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from polylux.selectors import ADType
+
+CONTRACT_VERSION = 1
+"""Raised when a plugin written for the former version would no longer work."""
+
+Arrays = tuple[Any, ...]
+Function = Callable[..., tuple[Any, Arrays]]
+"""`function(*leaves) -> (value, aux)`: `value` a 0-d real array, `aux` a tuple of arrays."""
+
+Staged = Callable[..., tuple[Any, Any]]
+"""`function(*groups) -> (groups, static)`; see `Backend.stage`."""
+
+Update = Callable[[Arrays, Arrays, tuple[Arrays, ...], int], tuple[Arrays, tuple[Arrays, ...]]]
+"""`update(parameters, gradients, slots, count) -> (parameters, slots)`."""
+
+
+class Backend(ABC):
+    """One framework, as the core sees it.
+
+    An instance is made once per process, when the backend is first used; it holds no state of any
+    user's run and is used from several threads. Methods get the *selector* of the call, whose
+    options they may read. "Leaves" are arrays of this backend with a real floating dtype: the core
+    keeps integer, boolean and non-array leaves, trees, tied leaves and constants to itself.
+
+    Class attributes
+    ----------------
+    name : str
+        Registered name.
+    capabilities : frozenset of Capability
+        What it claims; the conformance suite tests each claim.
+    float64 : Accuracy
+        Whether float64 is exact, nominal or absent.
+    kernels : mapping of str to callable
+        Native kernels by name (`"relu"`, `"softmax"`, ...), each equal to the neutral definition
+        of the same name, kinks included. The names, their signatures and meaning are those of the
+        functions decorated with `native` in the core (`polylux.ops`, `polylux.losses`).
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENT})
+    float64: ClassVar[Accuracy] = Accuracy.EXACT
+    kernels: Mapping[str, Callable[..., Any]] = {}
+
+    # --- arrays -----------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def namespace(self) -> Any:
+        """The array-API namespace for this backend's arrays, plain and traced."""
+
+    @abstractmethod
+    def owns(self, array_type: type) -> bool:
+        """Whether values of this type are this backend's arrays or traced values."""
+
+    @abstractmethod
+    def from_host(self, arrays: Sequence[np.ndarray[Any, Any]], selector: ADType) -> list[Any]:
+        """New arrays with the values and dtypes of host arrays, on the selector's device.
+
+        Must not alias the host arrays, unless this backend's arrays can never be written to.
+        Raises `DTypeError` for a dtype, and a value out of range, that it cannot represent.
+        """
+
+    @abstractmethod
+    def to_host(self, arrays: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+        """Numpy arrays with the values and dtypes of this backend's arrays; may alias them."""
+
+    @abstractmethod
+    def stop_gradient(self, array: Any) -> Any:
+        """The same value, as a constant for every derivative."""
+
+    def copy(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
+        """The same values in fresh buffers."""
+        return self.from_host(self.to_host(arrays), selector)
+
+    def to_device(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
+        """This backend's own arrays where the selector wants them; the same objects if there."""
+        return list(arrays)
+
+    def from_foreign(self, arrays: Sequence[Any], selector: ADType) -> list[Any] | None:
+        """Arrays of another framework taken over without the host (DLPack), or None.
+
+        Must not alias them unless neither side can write; the core falls back to the host.
+        """
+        return None
+
+    def device(self, array: Any) -> str:
+        """Where an array lives, as a string that two arrays can be compared by."""
+        return "cpu"
+
+    def is_tracing(self) -> bool:
+        """Whether this thread is inside one of this backend's traces now."""
+        return False
+
+    def precision_scope(self, arrays: Sequence[Any]) -> contextlib.AbstractContextManager[Any] | None:
+        """A context in which these arrays keep their dtypes, or None where that needs none."""
+        return None
+
+    # --- values and derivatives: at least one of the last three ------------------------------
+
+    def value(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+        """`function(*arguments)` without derivatives: what it returns hangs on no graph."""
+        return function(*arguments)
+
+    def value_and_gradient(
+        self, function: Function, leaves: Arrays, selector: ADType
+    ) -> tuple[Any, Arrays, Arrays]:
+        """Value, gradient and auxiliary output of `function(*leaves) -> (value, aux)`.
+
+        Returns
+        -------
+        value : 0-d array
+        gradients : tuple of arrays
+            One for each leaf, of its shape, dtype and device; zeros where the value does not
+            depend on it. Fresh buffers: nothing else may alias them.
+        aux : tuple of arrays
+            Constants: no graph and no tracer of this call hangs on `value` and `aux`, except that
+            inside another derivative of this backend they stay differentiable.
+        """
+        if type(self).pullback is not Backend.pullback:
+            value, pull, aux = self.pullback(function, leaves, selector)
+            xp = self.namespace
+            return value, pull(xp.ones((), dtype=value.dtype)), aux
+        if type(self).pushforward is not Backend.pushforward:
+            return self._gradient_by_pushforward(function, leaves, selector)
+        raise UnsupportedError(
+            f"{selector!r} does not differentiate; choose a selector with a gradient, such as "
+            "AutoTorch(), AutoJax() or AutoAutograd()"
+        )
+
+    def pullback(
+        self, function: Function, leaves: Arrays, selector: ADType
+    ) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
+        """Value, the map from an output cotangent to leaf cotangents, and auxiliary output."""
+        raise UnsupportedError(f"{selector!r} has no pullback (reverse mode)")
+
+    def pushforward(
+        self, function: Function, leaves: Arrays, tangents: Arrays, selector: ADType
+    ) -> tuple[Any, Any, Arrays]:
+        """Value, derivative along `tangents` (same shapes as the leaves), and auxiliary output."""
+        raise UnsupportedError(f"{selector!r} has no pushforward (forward mode)")
+
+    def _gradient_by_pushforward(
+        self, function: Function, leaves: Arrays, selector: ADType
+    ) -> tuple[Any, Arrays, Arrays]:
+        """One pushforward for each entry of each leaf: right, and slow."""
+        xp = self.namespace
+        zeros = [xp.zeros(leaf.shape, dtype=leaf.dtype) for leaf in leaves]
+        value, _, aux = self.pushforward(function, leaves, tuple(zeros), selector)
+        gradients = []
+        for i, leaf in enumerate(leaves):
+            size = 1
+            for length in leaf.shape:
+                size *= length
+            entries = []
+            for k in range(size):
+                # A one-hot direction by comparison: arrays of some backends cannot be written.
+                hot = xp.reshape(xp.arange(size), leaf.shape) == k
+                tangents = [*zeros]
+                tangents[i] = xp.astype(hot, leaf.dtype)
+                entries.append(self.pushforward(function, leaves, tuple(tangents), selector)[1])
+            flat = xp.stack(entries) if entries else zeros[i]
+            gradients.append(xp.astype(xp.reshape(flat, leaf.shape), leaf.dtype))
+        return value, tuple(gradients), aux
+
+    # --- speed: each may stay as it is --------------------------------------------------------
+
+    def stage(self, function: Staged, selector: ADType, donate: tuple[int, ...] = ()) -> Staged:
+        """A function that does what `function` does, perhaps traced or compiled.
+
+        `function(*groups)` takes groups and returns `(groups, static)`. A group is an array or a
+        tuple of groups. An input group may also be a tuple of Python floats, such as the learning
+        rate: they change from call to call and must not become constants of a trace. An output
+        group holds arrays of this backend only; `static` is one opaque Python object.
+
+        A staged function may run `function` once for each combination of shapes and dtypes and
+        replay its array work afterwards; it must then return the `static` of the trace that it
+        replays. Inside, the core calls this backend's `value_and_gradient` and array code, and
+        ordinary Python (trees, checks, a user's objective).
+
+        `donate` numbers the groups whose buffers may be reused for the result; the caller never
+        reads them again. Only asked for where `Capability.DONATION` is claimed.
+        """
+        return function
+
+    def is_staged(self, selector: ADType) -> bool:
+        """Whether `stage` traces under this selector, so that Python values are constants of it."""
+        return False
+
+    def fused_update(self, rule: Any, in_place: bool, selector: ADType) -> Update | None:
+        """An optimizer update faster than the rule's own array code, or None.
+
+        `rule` is a frozen optimizer rule of `polylux.optimizers`; a backend knows it by its
+        `kind` and reads its hyper-parameters. With `in_place` the buffers of parameters and slots
+        may be overwritten. Must give the numbers of the rule's own `update`, to rounding. The
+        returned callable is kept as long as the train state's cache and may keep buffers of its
+        own between calls.
+        """
+        return None
+
+    # --- errors -------------------------------------------------------------------------------
+
+    def diagnose(self, error: BaseException) -> PolyluxError | None:
+        """A clearer error for one that the framework raised in a user's objective, or None.
+
+        For mistakes that come from using several frameworks, such as a numpy constant in a traced
+        expression. Anything else is the user's own and passes through as it is.
+        """
+        return None

@@ -1,0 +1,235 @@
+"""Cached staged functions: when two calls may share one trace, and for how long it is kept.
+
+Functions and closures are compared by identity, and kept alive by the entry that names them (a
+bare `id` is used again by Python once its object is gone); our frozen specs are compared by value.
+A closure also has to hold the values that it held when it was traced: what it captured, and the
+numbers among the globals that it reads, are compared at each call.
+"""
+
+from __future__ import annotations
+
+import threading
+import types
+import warnings
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from polylux.errors import RetraceWarning
+from polylux.flat import Layout
+from polylux.spec import Spec
+from polylux.tree import Structure, same_static
+
+_BY_VALUE = (Spec, Structure, Layout, str, bool, types.MethodType, types.NoneType)
+_SCALARS = (bool, int, float, complex, str)
+
+_RETRACES_BEFORE_WARNING = 4
+"""A first step, a warm-up, a last short batch and its evaluation are no reason to complain."""
+
+
+class Captured:
+    """What functions see from outside at the moment of a trace: closure cells and global numbers."""
+
+    __slots__ = ("_cells", "_globals")
+
+    def __init__(self, functions: tuple[Any, ...]) -> None:
+        self._cells: list[tuple[types.CellType, Any]] = []
+        self._globals: list[tuple[dict[str, Any], str, Any]] = []
+        seen: set[int] = set()
+        for function in functions:
+            self._look_into(function, seen)
+
+    def _look_into(self, function: Any, seen: set[int]) -> None:
+        function = getattr(function, "__func__", function)
+        if not isinstance(function, types.FunctionType) or id(function) in seen:
+            return
+        seen.add(id(function))
+        for cell in function.__closure__ or ():
+            value = _contents(cell)
+            self._cells.append((cell, value))
+            self._look_into(value, seen)
+        for name in function.__code__.co_names:
+            value = function.__globals__.get(name)
+            if isinstance(value, _SCALARS):
+                self._globals.append((function.__globals__, name, value))
+            elif isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
+                self._look_into(value, seen)
+
+    def unchanged(self) -> bool:
+        """Whether a function called now would see what it saw then."""
+        for cell, value in self._cells:
+            if not _same(_contents(cell), value):
+                return False
+        for namespace, name, value in self._globals:
+            if not _same(namespace.get(name), value):
+                return False
+        return True
+
+
+class Entry:
+    """A staged function and all that it was staged for."""
+
+    __slots__ = ("captured", "parts", "staged")
+
+    def __init__(self, parts: tuple[Any, ...], staged: Callable[..., Any]) -> None:
+        self.parts = parts
+        self.staged = staged
+        self.captured = Captured(parts)
+
+    def matches(self, parts: tuple[Any, ...]) -> bool:
+        """Whether a call described by these parts may use this entry."""
+        for mine, theirs in zip(self.parts, parts, strict=True):
+            if mine is theirs:
+                continue
+            if type(mine) is not type(theirs) or not isinstance(mine, _BY_VALUE) or mine != theirs:
+                return False
+        return self.captured.unchanged()
+
+
+class Cache:
+    """A few entries, the latest used first; belongs to one training run.
+
+    Parameters
+    ----------
+    size : int
+        Entries kept: training and evaluation, each in a few variants.
+    """
+
+    __slots__ = ("__weakref__", "_entries", "_misses", "_size", "_warned", "traces")
+
+    def __init__(self, size: int = 8) -> None:
+        self._entries: list[Entry] = []
+        self._size = size
+        self._misses = 0
+        self._warned: set[str] = set()
+        self.traces = 0
+        """How many entries were made so far."""
+        _CACHES.add(self)
+
+    def find(self, parts: tuple[Any, ...]) -> Entry | None:
+        """The entry for these parts, or None."""
+        entries = self._entries
+        if entries and entries[0].matches(parts):
+            self._misses = 0
+            return entries[0]
+        for entry in entries[1:]:
+            if entry.matches(parts):
+                # A new list, so that another thread which walks the former is not disturbed.
+                self._entries = [entry, *(e for e in entries if e is not entry)]
+                self._misses = 0
+                return entry
+        return None
+
+    def add(self, entry: Entry, names: tuple[str, ...], is_staged: bool) -> None:
+        """Keep a new entry as the latest; `names` says what each of its parts is."""
+        if is_staged:
+            self._misses += 1
+            if self._misses >= _RETRACES_BEFORE_WARNING:
+                self._complain(entry, names)
+        self.traces += 1
+        self._entries = [entry, *self._entries[: self._size - 1]]
+
+    def clear(self) -> None:
+        """Forget all entries."""
+        self._entries = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} cached functions, {self.traces} made>"
+
+    def _complain(self, entry: Entry, names: tuple[str, ...]) -> None:
+        former = self._entries[0]
+        for name, mine, theirs in zip(names, entry.parts, former.parts, strict=True):
+            if mine is theirs:
+                continue
+            cause = _cause(name, mine, theirs)
+            if cause is not None:
+                break
+        else:
+            cause = "a value that the objective captures (a closure's variable or a global number)"
+            cause += " changes; pass it in the data, as an array"
+        if cause not in self._warned:
+            self._warned.add(cause)
+            warnings.warn(
+                f"this step was traced anew {self._misses} calls in a row: {cause}",
+                RetraceWarning,
+                stacklevel=5,
+            )
+
+
+class LRU:
+    """Entries of the operators by function, over all runs, bounded."""
+
+    def __init__(self, size: int = 128) -> None:
+        self._caches: OrderedDict[Any, tuple[Any, Cache]] = OrderedDict()
+        self._size = size
+        self._lock = threading.Lock()
+
+    def of(self, function: Any) -> Cache:
+        """The cache for a function; the function is kept alive with it."""
+        key = function if isinstance(function, Spec) else id(function)
+        with self._lock:
+            found = self._caches.get(key)
+            if found is None:
+                found = self._caches[key] = (function, Cache())
+                if len(self._caches) > self._size:
+                    self._caches.popitem(last=False)
+            else:
+                self._caches.move_to_end(key)
+            return found[1]
+
+    def clear(self) -> None:
+        """Forget all entries."""
+        with self._lock:
+            self._caches.clear()
+
+    def __len__(self) -> int:
+        return len(self._caches)
+
+
+_CACHES: weakref.WeakSet[Cache] = weakref.WeakSet()
+OPERATORS = LRU()
+"""The operators' one cache."""
+
+
+def clear_caches() -> None:
+    """Forget every traced or compiled function of this process; the next calls trace anew.
+
+    Examples
+    --------
+    >>> clear_caches()
+    """
+    OPERATORS.clear()
+    for cache in list(_CACHES):
+        cache.clear()
+
+
+def _contents(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # a cell that is not filled yet
+        return None
+
+
+def _same(now: Any, then: Any) -> bool:
+    return now is then or (isinstance(then, _SCALARS) and same_static(now, then))
+
+
+def _cause(name: str, mine: Any, theirs: Any) -> str | None:
+    """What differs between two values of one part, and how to mend it; None if nothing does."""
+    if isinstance(mine, Structure) and isinstance(theirs, Structure):
+        if mine.treedef != theirs.treedef or mine.slots != theirs.slots:
+            return f"the containers of the {name} change"
+        for path, a, b in zip(mine.static_paths(), mine.statics, theirs.statics, strict=True):
+            if not same_static(a, b):
+                return (
+                    f"{name}{path} is a Python value that changes ({b!r}, then {a!r}), and under "
+                    "jit such values are constants of the trace; make it a 0-d array"
+                )
+        return None
+    if isinstance(mine, _BY_VALUE) and type(mine) is type(theirs):
+        return None if mine == theirs else f"the {name} changes ({theirs!r}, then {mine!r})"
+    return f"the {name} is a new object at each call; make it once, before the loop"

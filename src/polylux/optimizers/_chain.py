@@ -1,0 +1,89 @@
+"""chain: several rules, each working on what the one before it gives."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from polylux.errors import OptionError
+from polylux.optimizers._base import Arrays, Rule
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class Chained(Rule):
+    """Rules one after another; made by `chain`.
+
+    Parameters
+    ----------
+    rules : tuple of Rule
+        The first gets the gradients, each further one the step of the one before it, and the last
+        one's step is subtracted from the parameters.
+    """
+
+    kind: ClassVar[str] = "chain"
+    rules: tuple[Rule, ...] = ()
+
+    def __post_init__(self) -> None:
+        for rule in self.rules:
+            if not isinstance(rule, Rule):
+                raise OptionError(f"chain takes optimizer rules such as Adam(1e-3), got {rule!r}")
+        if not self.rules:
+            raise OptionError("chain needs at least one rule, such as chain(ClipNorm(1.0), Adam())")
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return tuple(f"{i}.{name}" for i, rule in enumerate(self.rules) for name in rule.slots)
+
+    def scalars(self, count: int) -> tuple[float, ...]:
+        return tuple(s for rule in self.rules for s in rule.scalars(count))
+
+    def signature(self) -> Chained:
+        return Chained(tuple(rule.signature() for rule in self.rules))
+
+    def update(
+        self,
+        xp: Any,
+        scalars: Sequence[Any],
+        gradients: Arrays,
+        parameters: Arrays,
+        slots: tuple[Arrays, ...],
+    ) -> tuple[Arrays, tuple[Arrays, ...]]:
+        steps, updated = gradients, []
+        numbers, groups = list(scalars), list(slots)
+        for rule in self.rules:
+            taken = len(rule.scalars(1))
+            own, numbers = numbers[:taken], numbers[taken:]
+            mine, groups = groups[: len(rule.slots)], groups[len(rule.slots) :]
+            steps, new = rule.update(xp, own, steps, parameters, tuple(mine))
+            updated.extend(new)
+        return steps, tuple(updated)
+
+    def __repr__(self) -> str:
+        return f"chain({', '.join(map(repr, self.rules))})"
+
+
+def chain(*rules: Rule) -> Chained:
+    """Rules one after another.
+
+    Parameters
+    ----------
+    *rules : Rule
+        The first gets the gradients, each further one the step of the one before it.
+
+    Returns
+    -------
+    Chained
+
+    Raises
+    ------
+    OptionError
+        If one of them is no rule, or there is none.
+
+    Examples
+    --------
+    >>> from polylux.optimizers import SGD, ClipNorm
+    >>> chain(ClipNorm(1.0), SGD(0.1))
+    chain(ClipNorm(max_norm=1.0), SGD(learning_rate=0.1))
+    """
+    return Chained(rules)

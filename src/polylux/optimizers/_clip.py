@@ -1,0 +1,75 @@
+"""ClipNorm: gradients scaled down to a largest global norm."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from polylux.optimizers._base import Arrays, Rule, check_nonnegative
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ClipNorm(Rule):
+    """Scale all gradients by `min(1, max_norm / norm)`, with the norm taken over all of them.
+
+    The norm is the Euclidean one of all trainable leaves together, as in
+    `optax.clip_by_global_norm`; `torch.nn.utils.clip_grad_norm_` adds 1e-6 to it, we do not.
+    Meant as the first rule of a chain.
+
+    Parameters
+    ----------
+    max_norm : float
+        Largest norm, in the gradients' unit; not below 0.
+
+    References
+    ----------
+    Pascanu, Mikolov, Bengio (2013), On the difficulty of training recurrent neural networks,
+    algorithm 1.
+
+    Examples
+    --------
+    >>> from polylux.optimizers import Adam, chain
+    >>> chain(ClipNorm(1.0), Adam(1e-3))
+    chain(ClipNorm(max_norm=1.0), Adam())
+    """
+
+    kind: ClassVar[str] = "clip_norm"
+    max_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_nonnegative(self, "max_norm")
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ()
+
+    def scalars(self, count: int) -> tuple[float, ...]:
+        return (self.max_norm,)
+
+    def signature(self) -> ClipNorm:
+        return dataclasses.replace(self, max_norm=0.0)
+
+    def update(
+        self,
+        xp: Any,
+        scalars: Sequence[Any],
+        gradients: Arrays,
+        parameters: Arrays,
+        slots: tuple[Arrays, ...],
+    ) -> tuple[Arrays, tuple[Arrays, ...]]:
+        (max_norm,) = scalars
+        # In the widest dtype among the leaves: one float16 leaf must not overflow the norm.
+        wide = xp.result_type(*{g.dtype for g in gradients})
+        # The largest entry is divided out, so that squares neither overflow nor vanish.
+        peaks = [xp.max(xp.abs(xp.astype(g, wide))) for g in gradients if 0 not in g.shape]
+        if not peaks:
+            return gradients, ()
+        peak = xp.max(xp.stack(peaks))
+        safe = xp.where(peak > 0, peak, xp.ones_like(peak))
+        squares = [xp.sum((xp.astype(g, wide) / safe) ** 2) for g in gradients]
+        norm = safe * xp.sqrt(sum(squares[1:], squares[0]))
+        # Where the norm is small the factor is exactly 1: a gradient that fits is not touched.
+        fits = norm <= max_norm
+        factor = xp.where(fits, xp.ones_like(norm), max_norm / xp.where(fits, xp.ones_like(norm), norm))
+        return tuple(g * xp.astype(factor, g.dtype) for g in gradients), ()

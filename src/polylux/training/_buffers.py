@@ -1,0 +1,141 @@
+"""Buffers: the arrays of a training run in flat form, and who may overwrite them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polylux import arrays
+from polylux.backend import Backend
+from polylux.errors import DeviceError, GivenAwayError
+from polylux.flat import Layout
+from polylux.optimizers import Rule
+from polylux.selectors import ADType
+
+Arrays = tuple[Any, ...]
+
+
+class Buffers:
+    """Parameters and optimizer slots of one moment of a run; shared by the states that agree on them.
+
+    Attributes
+    ----------
+    layout : Layout
+    trainable, fixed : tuple of arrays
+    slots : tuple of tuples of arrays, or None before the first update
+    count : int
+        Updates made so far.
+    placed : tuple of backend name and selector, or None
+        Where the arrays are known to be; None while they are as the user gave them.
+    owned : bool
+        Whether no user's variable is among these arrays, so that a `_` step may overwrite them.
+    exposed : bool
+        Whether a user has read the parameters from a train state.
+    given_to : str or None
+        Name of the `_` function that has overwritten them.
+    """
+
+    __slots__ = (
+        "_samples", "count", "exposed", "fixed", "given_to", "layout", "owned", "placed", "slots",
+        "trainable",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        layout: Layout,
+        trainable: Arrays,
+        fixed: Arrays,
+        slots: tuple[Arrays, ...] | None,
+        count: int,
+        placed: tuple[str, ADType] | None = None,
+        owned: bool = False,
+    ) -> None:
+        self.layout = layout
+        self.trainable = trainable
+        self.fixed = fixed
+        self.slots = slots
+        self.count = count
+        self.placed = placed
+        self.owned = owned
+        self.exposed = False
+        self.given_to: str | None = None
+        self._samples: tuple[int, ...] | None = None
+
+    def require_present(self) -> None:
+        """Raise if a `_` step has overwritten these arrays."""
+        if self.given_to is not None:
+            raise GivenAwayError(
+                f"the arrays of this train state were given to {self.given_to}, which reuses their "
+                f"buffers; go on with the state that {self.given_to} returned, or use "
+                f"{self.given_to.rstrip('_')} to keep this one"
+            )
+
+    def on(self, backend: Backend, selector: ADType) -> Buffers:
+        """These buffers with their arrays in `backend`; the same object if they are there."""
+        placed = self.placed
+        if placed is not None and placed[0] == backend.name and (
+            placed[1] is selector or placed[1] == selector
+        ):
+            return self
+        groups = (self.trainable, self.fixed, *(self.slots or ()))
+        moved = [arrays.move(group, backend, selector) for group in groups]
+        check_devices([a for group in moved for a in group], backend, selector, "parameters")
+        stayed = any(a is b for old, new in zip(groups, moved, strict=True) for a, b in zip(old, new))
+        slots = None if self.slots is None else tuple(moved[2:])
+        if stayed and all(
+            a is b for old, new in zip(groups, moved, strict=True) for a, b in zip(old, new)
+        ):
+            self.placed = (backend.name, selector)
+            return self
+        return Buffers(
+            self.layout, moved[0], moved[1], slots, self.count,
+            (backend.name, selector), self.owned if stayed else True,
+        )  # fmt: skip
+
+    def with_slots(self, rule: Rule, xp: Any) -> tuple[Arrays, ...]:
+        """The slots, made now if there are none yet."""
+        if self.slots is None:
+            self.slots = rule.init(xp, self.trainable)
+        return self.slots
+
+    def own(self, backend: Backend, selector: ADType, others: Arrays) -> Buffers:
+        """Buffers that may be overwritten: these, or copies where a user may hold them.
+
+        `others` are the further arrays of the call: a parameter that was read from the state and
+        came back as data must not be overwritten while it is read.
+        """
+        if self.owned and not (
+            self.exposed and {id(a) for a in self.trainable}.intersection(map(id, others))
+        ):
+            return self
+        copied = tuple(backend.copy(self.trainable, selector))
+        slots = self.slots
+        if slots is not None:
+            slots = tuple(tuple(backend.copy(group, selector)) for group in slots)
+        return Buffers(self.layout, copied, self.fixed, slots, self.count, self.placed, owned=True)
+
+    def samples(self) -> Arrays:
+        """One trainable array of each dtype, and the fixed ones: enough to know the precision."""
+        if self._samples is None:
+            firsts: dict[Any, int] = {}
+            for place, array in enumerate(self.trainable):
+                firsts.setdefault(array.dtype, place)
+            self._samples = tuple(firsts.values())
+        return (*(self.trainable[place] for place in self._samples), *self.fixed)
+
+    def updated(self, trainable: Arrays, slots: tuple[Arrays, ...]) -> Buffers:
+        """The buffers after one update."""
+        new = Buffers(
+            self.layout, trainable, self.fixed, slots, self.count + 1, self.placed, owned=True
+        )
+        new._samples = self._samples
+        return new
+
+
+def check_devices(present: list[Any], backend: Backend, selector: ADType, what: str) -> None:
+    """Raise `DeviceError` if arrays live on more than one device."""
+    devices = {backend.device(a) for a in present}
+    if len(devices) > 1:
+        raise DeviceError(
+            f"the {what} are on several devices, {', '.join(sorted(devices))}; put them on one, "
+            f"with to_backend(tree, {type(selector).__name__}(device={sorted(devices)[0]!r}))"
+        )

@@ -1,0 +1,189 @@
+"""Call: one evaluation of an objective on flat arrays, and what a training function prepares for it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from polylux import arrays, registry, tree
+from polylux.backend import Backend
+from polylux.cache import Entry
+from polylux.errors import ObjectiveError, OptionError, PolyluxError
+from polylux.flat import Layout, require_real_scalar
+from polylux.selectors import ADType
+from polylux.training._buffers import Buffers, check_devices
+from polylux.training._state import FlatStates, TrainState
+from polylux.tree import Structure
+
+Arrays = tuple[Any, ...]
+
+
+class Call:
+    """An objective with everything but the arrays: what one trace is made for."""
+
+    __slots__ = ("accepted", "backend", "data", "layout", "model", "objective", "selector", "states")
+
+    def __init__(
+        self,
+        backend: Backend,
+        selector: ADType,
+        objective: Any,
+        model: Any,
+        layout: Layout,
+        states: Structure,
+        data: Structure,
+    ) -> None:
+        self.backend = backend
+        self.selector = selector
+        self.objective = objective
+        self.model = model
+        self.layout = layout
+        self.states = states
+        self.data = data
+        self.accepted = arrays.owners_accepted_by(backend)
+
+    def evaluate(
+        self, trainable: Arrays, fixed: Arrays, states: Arrays, data: Arrays
+    ) -> tuple[Any, Arrays, tuple[Structure, Structure]]:
+        """Loss, arrays of the new states and of the stats, and the structures of these two."""
+        result = self.objective(
+            self.model,
+            self.layout.unflatten(trainable, fixed),
+            self.states.unflatten(states),
+            self.data.unflatten(data),
+        )
+        if not isinstance(result, tuple) or len(result) != 3:
+            got = f"a tuple of {len(result)}" if isinstance(result, tuple) else repr(type(result))
+            raise ObjectiveError(
+                f"an objective returns three values, (loss, states, stats), and {self.objective!r} "
+                f"returned {got}; write 'return loss, st, {{}}' if there are no stats"
+            )
+        loss, new_states, stats = result
+        require_real_scalar(loss, self.backend, self.selector, "the loss")
+        state_arrays, state_structure = tree.flatten(new_states, self._is_own)
+        stats_arrays, stats_structure = tree.flatten(stats, self._is_own)
+        return loss, (*state_arrays, *stats_arrays), (state_structure, stats_structure)
+
+    def value_and_gradient(
+        self, trainable: Arrays, fixed: Arrays, states: Arrays, data: Arrays
+    ) -> tuple[Any, Arrays, Arrays, tuple[Structure, Structure]]:
+        """Loss, gradients, and the rest as `evaluate` gives it."""
+        structures: Any = None
+
+        def function(*leaves: Any) -> tuple[Any, Arrays]:
+            nonlocal structures
+            loss, aux, structures = self.evaluate(leaves, fixed, states, data)
+            return loss, aux
+
+        loss, gradients, aux = self.backend.value_and_gradient(function, trainable, self.selector)
+        return loss, gradients, aux, structures
+
+    def _is_own(self, leaf: Any) -> bool:
+        # A foreign array among the outputs is a constant of the objective, and stays what it is.
+        return arrays.owner_of(type(leaf)) in self.accepted and arrays.is_array(leaf)
+
+
+class Prepared:
+    """Arguments of one training call, moved to the backend and flattened."""
+
+    __slots__ = ("backend", "buffers", "call", "data", "scope", "selector", "state", "states")
+
+    def __init__(self, selector: Any, objective: Any, data: Any, state: Any) -> None:
+        if not isinstance(state, TrainState):
+            raise OptionError(
+                f"expected a TrainState as the fourth argument, got {type(state).__name__}; "
+                "the order is (selector, objective, data, train_state)"
+            )
+        if not callable(objective):
+            raise OptionError(
+                f"expected a callable objective(model, ps, st, data), got {objective!r}"
+            )
+        backend, selector = registry.resolve(selector)
+        state._buffers.require_present()
+        found, data_structure = tree.flatten(data, arrays.is_array)
+        self.state = state
+        self.backend = backend
+        self.selector = selector
+        self.buffers: Buffers = state._buffers.on(backend, selector)
+        self.states = state._states.on(backend, selector)
+        self.data = arrays.move(found, backend, selector)
+        self.call = Call(
+            backend, selector, objective, state.model, self.buffers.layout,
+            state._states.structure, data_structure,
+        )  # fmt: skip
+        self.scope = backend.precision_scope((*self.buffers.samples(), *self.states, *self.data))
+
+    def entry(
+        self, kind: str, make: Callable[[Call | None], Callable[..., Any]], *options: Any,
+        donate: tuple[int, ...] = (),
+    ) -> Entry:  # fmt: skip
+        """The cached staged function for this call, or a new one.
+
+        `make(call)` gives the function to be staged. Where nothing is staged Python runs anew at
+        each call, so the function is shared by all objectives and gets the call as its first
+        argument: `make(None)`.
+        """
+        call, cache = self.call, self.state.cache
+        if not self.backend.is_staged(self.selector):
+            parts: tuple[Any, ...] = (kind, self.selector, call.layout, *options)
+            entry = cache.find(parts)
+            if entry is None:
+                entry = Entry(parts, make(None))
+                cache.add(entry, _EAGER_PARTS, is_staged=False)
+                self._check_devices()
+            return entry
+        parts = (
+            kind, self.selector, call.layout, *options,
+            call.objective, call.model, call.states, call.data,
+        )  # fmt: skip
+        entry = cache.find(parts)
+        if entry is None:
+            staged = self.backend.stage(make(call), self.selector, donate)
+            entry = Entry(parts, staged)
+            names = (*_EAGER_PARTS[: 3 + len(options)], "objective", "model", "states", "data")
+            cache.add(entry, names, is_staged=True)
+            self._check_devices()
+        return entry
+
+    def run(self, entry: Entry, *groups: Any) -> tuple[Any, Any]:
+        """Call the entry's function inside the precision scope, with the framework's errors explained."""
+        staged = entry.staged
+        if not self.backend.is_staged(self.selector):
+            groups = (self.call, *groups)
+        try:
+            if self.scope is None:
+                return staged(*groups)
+            with self.scope:
+                return staged(*groups)
+        except PolyluxError:
+            raise
+        except Exception as error:
+            clearer = self.backend.diagnose(error)
+            if clearer is None:
+                raise
+            raise clearer from error
+
+    def within(self) -> contextlib.AbstractContextManager[Any]:
+        """The precision scope of this call, for array code outside of `run`."""
+        return contextlib.nullcontext() if self.scope is None else self.scope
+
+    def finish_states(
+        self, aux: Arrays, structures: tuple[Structure, Structure]
+    ) -> tuple[FlatStates, Any]:
+        """The new states, and the stats as a tree."""
+        state_structure, stats_structure = structures
+        cut = state_structure.size
+        own = aux[:cut]
+        # A foreign constant among the states is a static of the trace: the next call moves it.
+        states = FlatStates(own, state_structure, (self.backend.name, self.selector))
+        if any(arrays.owner_of(type(s)) is not None for s in state_structure.statics):
+            states = FlatStates.of(states.tree())
+        return states, stats_structure.unflatten(aux[cut:])
+
+    def _check_devices(self) -> None:
+        present = [*self.buffers.trainable, *self.states, *self.data]
+        check_devices(present, self.backend, self.selector, "parameters, states and data")
+
+
+_EAGER_PARTS = ("kind of call", "selector", "parameters", "optimizer", "option")

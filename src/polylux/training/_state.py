@@ -1,0 +1,327 @@
+"""TrainState: the record of a training run."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from polylux import arrays, tree
+from polylux.backend import Backend
+from polylux.cache import Cache
+from polylux.errors import OptionError, ShapeError, TreeError, nearest
+from polylux.flat import lay_out
+from polylux.optimizers import Rule
+from polylux.selectors import ADType
+from polylux.training._buffers import Buffers
+from polylux.tree import Structure
+from polylux.typing import PyTree
+
+_FIELDS = ("model", "parameters", "states", "optimizer", "optimizer_state", "step")
+
+
+class TrainState:
+    """Model, parameters, states, optimizer and step of a run; immutable.
+
+    Parameters
+    ----------
+    model : callable
+        `model(x, ps, st) -> (y, st)`.
+    parameters : tree
+        Arrays of any library. Real floating arrays are trained; integer and boolean arrays and
+        other leaves pass through. An array that occurs twice is one parameter.
+    states : tree
+        What the model hands from call to call; not differentiated.
+    optimizer : Rule
+        Such as `Adam(1e-3)`.
+    optimizer_state : mapping, optional
+        As the attribute of that name gives it; zeros when left out.
+    step : int
+        Updates made so far.
+
+    Attributes
+    ----------
+    model, parameters, states, optimizer, step
+        As given, or as the training functions have advanced them.
+    optimizer_state : dict
+        `"count"`, the number of updates that the slots have seen, and each slot's arrays by name,
+        a tuple in the order of the parameters.
+    cache : Cache
+        Traced and compiled functions of the run. Internal.
+    objective_function : callable or None
+        The objective of the latest call. Internal.
+
+    Raises
+    ------
+    OptionError
+        If the model is not callable, or the optimizer is no rule.
+    DTypeError
+        If a parameter is complex.
+    GivenAwayError
+        On reading arrays that a `_` function has overwritten.
+
+    Notes
+    -----
+    A state can be pickled and copied; its cache stays behind. Arrays are pickled as host arrays.
+
+    References
+    ----------
+    `TrainState` of the Utilities page.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polylux.optimizers import SGD
+    >>> TrainState(lambda x, ps, st: (x * ps["w"], st), {"w": np.ones(3)}, {}, SGD(0.1)).step
+    0
+    """
+
+    __slots__ = ("_buffers", "_states", "cache", "model", "objective_function", "optimizer", "step")
+
+    model: Any
+    optimizer: Rule
+    step: int
+    cache: Cache
+    objective_function: Any
+
+    def __init__(
+        self,
+        model: Any,
+        parameters: PyTree,
+        states: PyTree,
+        optimizer: Rule,
+        *,
+        optimizer_state: Mapping[str, Any] | None = None,
+        step: int = 0,
+    ) -> None:
+        if not callable(model):
+            raise OptionError(
+                f"TrainState needs a callable model(x, ps, st) -> (y, st), got {model!r}"
+            )
+        if not isinstance(optimizer, Rule):
+            raise OptionError(
+                f"TrainState needs an optimizer rule such as Adam(1e-3), got {optimizer!r}"
+            )
+        found, layout = lay_out(parameters, "parameters")
+        trainable, fixed = layout.split(found)
+        slots, count = _read_slots(optimizer_state, optimizer, trainable)
+        buffers = Buffers(layout, trainable, fixed, slots, count)
+        _fill(self, model, optimizer, step, buffers, FlatStates.of(states), Cache(), None)
+
+    @property
+    def parameters(self) -> PyTree:
+        """The parameters; see the class."""
+        buffers = self._buffers
+        buffers.require_present()
+        buffers.exposed = True
+        return buffers.layout.unflatten(buffers.trainable, buffers.fixed)
+
+    @property
+    def states(self) -> PyTree:
+        """The states; see the class."""
+        return self._states.tree()
+
+    @property
+    def optimizer_state(self) -> dict[str, Any]:
+        """The optimizer's slots; see the class."""
+        buffers = self._buffers
+        buffers.require_present()
+        if buffers.slots is None:
+            xp = arrays.array_namespace(*buffers.trainable) if buffers.trainable else None
+            with arrays.precision_scope(*buffers.trainable):
+                buffers.with_slots(self.optimizer, xp)
+        assert buffers.slots is not None
+        return {"count": buffers.count, **dict(zip(self.optimizer.slots, buffers.slots, strict=True))}
+
+    def replace(self, **fields: Any) -> TrainState:
+        """The same state with some fields replaced.
+
+        The optimizer's slots go on where they still fit (a rule with the same slots, parameters
+        of the same shapes), and start at zeros otherwise.
+
+        Raises
+        ------
+        OptionError
+            For a name that is no field.
+        """
+        for name in fields:
+            if name not in _FIELDS:
+                raise OptionError(f"TrainState has no field {name!r}; {nearest(name, _FIELDS)}")
+        given: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS if name not in fields}
+        if "optimizer_state" in given and not self._fits(fields):
+            given["optimizer_state"] = None
+        return TrainState(**given, **fields)
+
+    def _fits(self, fields: Mapping[str, Any]) -> bool:
+        """Whether the slots go on to be right when these fields are replaced."""
+        optimizer = fields.get("optimizer", self.optimizer)
+        if not isinstance(optimizer, Rule) or optimizer.slots != self.optimizer.slots:
+            return False
+        if "parameters" not in fields:
+            return True
+        found, layout = lay_out(fields["parameters"], "parameters")
+        new = [tuple(a.shape) for a in layout.split(found)[0]]
+        return new == [tuple(a.shape) for a in self._buffers.trainable]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(
+            f"a TrainState cannot be changed; use train_state.replace({name}=...)"
+        )
+
+    def __repr__(self) -> str:
+        buffers = self._buffers
+        count = sum(math.prod(a.shape) for a in (*buffers.trainable, *buffers.fixed))
+        where = "given away" if buffers.given_to else _where(buffers)
+        model = "\n".join("    " + line for line in repr(self.model).splitlines()).strip()
+        return (
+            "TrainState(\n"
+            f"    model: {model}\n"
+            f"    parameters: {count:,} ({where})\n"
+            f"    optimizer: {self.optimizer!r}\n"
+            f"    step: {self.step}\n"
+            f"    cache: {self.cache!r}\n"
+            ")"
+        )
+
+    def __copy__(self) -> TrainState:
+        # Two states now hold these arrays: neither may overwrite them without a copy.
+        self._buffers.require_present()
+        self._buffers.owned = False
+        return _new(self.model, self.optimizer, self.step, self._buffers, self._states, Cache(), None)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TrainState:
+        return self._map_arrays(_copy_arrays)
+
+    def __reduce__(self) -> Any:
+        fields = {
+            "model": self.model,
+            "parameters": arrays.to_host(self.parameters),
+            "states": arrays.to_host(self.states),
+            "optimizer": self.optimizer,
+            "optimizer_state": arrays.to_host(self.optimizer_state),
+            "step": self.step,
+        }
+        return _rebuild, (fields,)
+
+    def _map_arrays(self, function: Callable[[PyTree], PyTree]) -> TrainState:
+        """A state whose trees went through `function`, which keeps their structure; a fresh cache."""
+        return TrainState(
+            self.model,
+            function(self.parameters),
+            function(self.states),
+            self.optimizer,
+            optimizer_state=function(self.optimizer_state),
+            step=self.step,
+        )
+
+
+class FlatStates:
+    """States as arrays and a structure, with the tree made when it is read."""
+
+    __slots__ = ("arrays", "placed", "structure")
+
+    def __init__(
+        self, found: tuple[Any, ...], structure: Structure, placed: tuple[str, ADType] | None = None
+    ) -> None:
+        self.arrays = found
+        self.structure = structure
+        self.placed = placed
+
+    @classmethod
+    def of(cls, states: PyTree) -> FlatStates:
+        """Of a tree that a user gave."""
+        return cls(*tree.flatten(states, arrays.is_array))
+
+    def tree(self) -> PyTree:
+        """The states as a tree."""
+        return self.structure.unflatten(self.arrays)
+
+    def on(self, backend: Backend, selector: ADType) -> tuple[Any, ...]:
+        """The arrays in `backend`."""
+        placed = self.placed
+        if placed is not None and placed[0] == backend.name and (
+            placed[1] is selector or placed[1] == selector
+        ):
+            return self.arrays
+        return arrays.move(self.arrays, backend, selector)
+
+
+def advance(
+    state: TrainState,
+    *,
+    buffers: Buffers,
+    states: FlatStates,
+    objective: Any,
+    steps: int,
+) -> TrainState:
+    """The state after a training function has run; it keeps the run's cache."""
+    return _new(
+        state.model, state.optimizer, state.step + steps, buffers, states, state.cache, objective
+    )
+
+
+def _new(*fields: Any) -> TrainState:
+    state = object.__new__(TrainState)
+    _fill(state, *fields)
+    return state
+
+
+def _fill(
+    state: TrainState,
+    model: Any,
+    optimizer: Rule,
+    step: int,
+    buffers: Buffers,
+    states: FlatStates,
+    cache: Cache,
+    objective: Any,
+) -> None:
+    put = object.__setattr__
+    put(state, "model", model)
+    put(state, "optimizer", optimizer)
+    put(state, "step", step)
+    put(state, "_buffers", buffers)
+    put(state, "_states", states)
+    put(state, "cache", cache)
+    put(state, "objective_function", objective)
+
+
+def _read_slots(
+    given: Mapping[str, Any] | None, rule: Rule, trainable: tuple[Any, ...]
+) -> tuple[tuple[tuple[Any, ...], ...] | None, int]:
+    """Slots and count of an `optimizer_state`, checked."""
+    if given is None:
+        return None, 0
+    if set(given) == {"count"}:
+        return None, int(given["count"])
+    expected = {"count", *rule.slots}
+    if set(given) != expected:
+        raise TreeError(
+            f"optimizer_state has the keys {sorted(given)}, and {rule!r} needs {sorted(expected)}"
+        )
+    shapes = [tuple(p.shape) for p in trainable]
+    for name in rule.slots:
+        got = [tuple(a.shape) for a in given[name]]
+        if got != shapes:
+            raise ShapeError(
+                f"optimizer_state[{name!r}] has arrays of shapes {got}, and the parameters have "
+                f"{shapes}"
+            )
+    return tuple(tuple(given[name]) for name in rule.slots), int(given["count"])
+
+
+def _copy_arrays(values: PyTree) -> PyTree:
+    found, structure = tree.flatten(values, arrays.is_array)
+    with arrays.precision_scope(*found):
+        return structure.unflatten([arrays.array_namespace(a).asarray(a, copy=True) for a in found])
+
+
+def _where(buffers: Buffers) -> str:
+    if not (buffers.trainable or buffers.fixed):
+        return "none"
+    owners = {str(arrays.owner_of(type(a))) for a in (*buffers.trainable, *buffers.fixed)}
+    return ", ".join(sorted(owners))
+
+
+def _rebuild(fields: dict[str, Any]) -> TrainState:
+    return TrainState(**fields)
