@@ -1,0 +1,25 @@
+"""From a selector to its backend: discovery, checks and the cache of loaded backends."""
+
+from polylux.registry._loading import BackendInfo
+from polylux.registry._registry import (
+    GROUP,
+    backends,
+    generation,
+    load_backend,
+    loaded_backends,
+    plugins,
+    register_backend,
+    resolve,
+)
+
+__all__ = [
+    "GROUP",
+    "BackendInfo",
+    "backends",
+    "generation",
+    "load_backend",
+    "loaded_backends",
+    "plugins",
+    "register_backend",
+    "resolve",
+]
