@@ -1,0 +1,73 @@
+"""Python's operators on Array and Box, in terms of the namespace's functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import _arithmetic as ar
+from . import _elementwise as el
+from ._array import Array, ArrayMethods, Box
+from ._indexing import getitem
+from ._linear_products import matmul, matrix_transpose, transpose_all
+from ._rules import name_it
+
+_KNOWN = frozenset({Array, Box, float, int, bool, complex, np.ndarray})
+
+
+def _operator(name: str, function: Callable[..., Any]) -> None:
+    """Give both types the operator, its reflected form and its "in-place" form, which rebinds."""
+
+    def operate(self: Any, other: Any, /) -> Any:
+        if type(other) in _KNOWN or isinstance(other, (np.generic, np.ndarray, float, int)):
+            return function(self, other)
+        return NotImplemented
+
+    def reflect(self: Any, other: Any, /) -> Any:
+        if type(other) in _KNOWN or isinstance(other, (np.generic, np.ndarray, float, int)):
+            return function(other, self)
+        return NotImplemented
+
+    setattr(ArrayMethods, f"__{name}__", name_it(operate, f"__{name}__", function.__doc__))
+    setattr(ArrayMethods, f"__r{name}__", name_it(reflect, f"__r{name}__", function.__doc__))
+    setattr(ArrayMethods, f"__i{name}__", name_it(operate, f"__i{name}__", function.__doc__))
+
+
+def _comparison(name: str, function: Callable[..., Any]) -> None:
+    def compare(self: Any, other: Any, /) -> Any:
+        if type(other) in _KNOWN or isinstance(other, (np.generic, np.ndarray, float, int)):
+            return function(self, other)
+        return NotImplemented
+
+    setattr(ArrayMethods, f"__{name}__", name_it(compare, f"__{name}__", function.__doc__))
+
+
+def _install() -> None:
+    for name, function in {
+        "add": ar.add, "sub": ar.subtract, "mul": ar.multiply, "truediv": ar.divide,
+        "floordiv": ar.floor_divide, "mod": ar.remainder, "pow": ar.pow, "matmul": matmul,
+        "and": ar.bitwise_and, "or": ar.bitwise_or, "xor": ar.bitwise_xor,
+        "lshift": ar.bitwise_left_shift, "rshift": ar.bitwise_right_shift,
+    }.items():
+        _operator(name, function)
+    for name, function in {
+        "eq": ar.equal, "ne": ar.not_equal, "lt": ar.less, "le": ar.less_equal,
+        "gt": ar.greater, "ge": ar.greater_equal,
+    }.items():
+        _comparison(name, function)
+    for name, function in {
+        "neg": el.negative, "pos": el.positive, "abs": el.abs, "invert": el.bitwise_invert,
+    }.items():
+        setattr(ArrayMethods, f"__{name}__", function)
+    ArrayMethods.__getitem__ = getitem  # type: ignore[attr-defined]
+    ArrayMethods.T = property(  # type: ignore[attr-defined]
+        transpose_all, doc="The transpose of a two-dimensional array."
+    )
+    ArrayMethods.mT = property(  # type: ignore[attr-defined]
+        matrix_transpose, doc="The last two axes exchanged."
+    )
+
+
+_install()
