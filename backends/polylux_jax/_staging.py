@@ -1,0 +1,116 @@
+"""Whole steps under `jax.jit`, and whether a trace is under way."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core.primitives import convert_element_type_p
+
+from polylux.selectors import ADType
+from polylux_jax._gradient import strong
+
+try:
+    from jax.extend.core import get_opaque_trace_state
+except ImportError:  # before 0.9 it had its place here
+    from jax.core import get_opaque_trace_state
+
+Staged = Callable[..., tuple[Any, Any]]
+
+with jax.core.eval_context():  # a user's trace may be under way when the backend is loaded
+    _NO_TRACE = get_opaque_trace_state()
+
+
+def is_tracing() -> bool:
+    """Whether this thread is inside a trace of JAX now: jit, a derivative or vmap."""
+    return get_opaque_trace_state() != _NO_TRACE
+
+
+def is_staged(selector: ADType) -> bool:
+    """Whether steps are jitted under this selector."""
+    return bool(selector.jit)  # type: ignore[attr-defined]  # AutoJax by the registry's promise
+
+
+def stage(function: Staged, selector: ADType, donate: tuple[int, ...]) -> Staged:
+    """The function under `jax.jit`, or itself where the selector says `jit=False`."""
+    if not is_staged(selector):
+        return function
+    numbers = itertools.count()
+    statics: dict[int, Any] = {}
+
+    def traced(*groups: Any) -> tuple[Any, _Static]:
+        outputs, static = function(*map(_unpack, groups))
+        number = next(numbers)
+        statics[number] = static
+        outputs = jax.tree.map(strong, outputs)
+        return outputs, _Static(number, _without_use([groups[i] for i in donate], outputs))
+
+    jitted = jax.jit(traced, donate_argnums=donate)
+
+    def staged(*groups: Any) -> tuple[Any, Any]:
+        for place, group in enumerate(groups):
+            if type(group) is tuple and len(group) > 1 and type(group[0]) is float:
+                packed = _Scalars(np.array(group))
+                groups = (*groups[:place], packed, *groups[place + 1 :])
+        outputs, static = jitted(*groups)
+        return outputs, statics[static.number]
+
+    return staged
+
+
+class _Static:
+    """A node without leaves that brings a trace's number out of jit's own cache.
+
+    The object itself stays outside: in the cache's tree definitions it would never be freed where
+    it leads back to the staged function. `unused` are donated inputs for which the result has no
+    place; returned, and dropped on the way out, they give JAX no reason to warn.
+    """
+
+    __slots__ = ("number", "unused")
+
+    def __init__(self, number: int, unused: tuple[Any, ...] = ()) -> None:
+        self.number = number
+        self.unused = unused
+
+
+class _Scalars:
+    """Python floats on their way into a trace as one array: one transfer in place of each."""
+
+    __slots__ = ("vector",)
+
+    def __init__(self, vector: Any) -> None:
+        self.vector = vector
+
+
+jax.tree_util.register_pytree_node(
+    _Static, lambda node: (node.unused, node.number), lambda number, _: _Static(number)
+)
+jax.tree_util.register_pytree_node(
+    _Scalars, lambda node: ((node.vector,), None), lambda _, children: _Scalars(*children)
+)
+
+
+def _unpack(group: Any) -> Any:
+    """The floats of a packed group, weakly typed as Python's own: float16 times one stays so."""
+    if type(group) is not _Scalars:
+        return group
+    dtype = group.vector.dtype
+    weak = convert_element_type_p.bind(
+        group.vector, new_dtype=dtype, weak_type=True, sharding=None
+    )
+    return tuple(weak[i] for i in range(weak.shape[0]))
+
+
+def _without_use(donated: Any, outputs: Any) -> tuple[Any, ...]:
+    """Donated arrays whose buffer no output can take over: none has their shape and dtype."""
+    room = Counter((o.shape, o.dtype) for o in jax.tree.leaves(outputs))
+    unused = []
+    for array in jax.tree.leaves(donated):
+        room[array.shape, array.dtype] -= 1
+        if room[array.shape, array.dtype] < 0:
+            unused.append(array)
+    return tuple(unused)
