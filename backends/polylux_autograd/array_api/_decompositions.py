@@ -112,13 +112,14 @@ def eigvalsh(x: Any, /) -> Any:
 
 
 def _qr_jvp(t: Any, ans: Any, x: Any, *, mode: str) -> Any:
-    from ._solvers import inv
+    from ._solvers import inverse_or_nan
 
     q, r = ans
     n = x.shape[-1]
     square = r[..., :n, :]
     q_t = matmul(adjoint(q), t)
-    inner = matmul(q_t, inv(square))  # = rotation + change of r relative to r
+    inverse = inverse_or_nan(square)
+    inner = matmul(q_t, inverse)  # = rotation + change of r relative to r
     if mode == "complete":
         top, below = inner[..., :n, :], inner[..., n:, :]
         rotation = _rotation_of(top)
@@ -134,7 +135,7 @@ def _qr_jvp(t: Any, ans: Any, x: Any, *, mode: str) -> Any:
         dq = matmul(q, rotation)
         return dq, triu(q_t - matmul(rotation, r))
     rotation = _rotation_of(inner)
-    dq = matmul(q, rotation - inner) + matmul(t, inv(square))
+    dq = matmul(q, rotation - inner) + matmul(t, inverse)
     return dq, triu(matmul(inner - rotation, r))
 
 

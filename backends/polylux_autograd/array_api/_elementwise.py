@@ -59,9 +59,20 @@ def _expm1_data(x: np.ndarray) -> np.ndarray:
     out = np.expm1(x)
     if x.dtype.kind == "c":
         # numpy's complex expm1 misses the standard's special cases, its exp has them
-        odd = ~np.isfinite(x)
+        odd = ~np.isfinite(x) | (x == 0)
         if np.any(odd):
             out = np.where(odd, np.exp(x) - 1, out)
+    return out
+
+
+def _tanh_data(x: np.ndarray) -> np.ndarray:
+    out = np.tanh(x)
+    if x.dtype.kind == "c":
+        # far out numpy takes the sign of the zero imaginary part from sin(2 imag(x))
+        far = np.isinf(x.real) & np.isfinite(x.imag)
+        if np.any(far):
+            exact = np.copysign(1, x.real) + 1j * np.copysign(0, x.imag)
+            out = np.where(far, exact.astype(x.dtype), out)
     return out
 
 
@@ -106,7 +117,7 @@ sinh = unary("sinh", np.sinh, lambda g, ans, x: g * cosh(x), "Hyperbolic sine.")
 sqrt = unary("sqrt", np.sqrt, lambda g, ans, x: g * 0.5 / ans, "Square root.")
 square = unary("square", np.square, lambda g, ans, x: g * (x * 2), "x times x.")
 tan = unary("tan", np.tan, lambda g, ans, x: g * (ans * ans + 1), "Tangent.")
-tanh = unary("tanh", np.tanh, lambda g, ans, x: g * (1 - ans * ans), "Hyperbolic tangent.")
+tanh = unary("tanh", _tanh_data, lambda g, ans, x: g * (1 - ans * ans), "Hyperbolic tangent.")
 
 ceil = nondifferentiable("ceil", npx.ceil, "Smallest integer not below x.")
 floor = nondifferentiable("floor", npx.floor, "Largest integer not above x.")

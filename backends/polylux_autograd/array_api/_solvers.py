@@ -120,21 +120,22 @@ def _slogdet_vjp(g: Any, ans: Any, x: Any) -> Any:
     grad = g[1]
     if grad is None:
         return x * 0
-    return fit(_on_matrices(grad) * matrix_transpose(inv(x)), x)
+    return fit(_on_matrices(grad) * matrix_transpose(inverse_or_nan(x)), x)
 
 
 def _slogdet_jvp(t: Any, ans: Any, x: Any) -> Any:
     from ._elementwise import real
 
-    change = total(matrix_transpose(_inverse_or_infinite(x)) * t, axis=(-2, -1))
+    change = total(matrix_transpose(inverse_or_nan(x)) * t, axis=(-2, -1))
     return None, real(change) if change.dtype.kind == "c" else change
 
 
-def _inverse_or_infinite(x: Any) -> Any:
+def inverse_or_nan(x: Any) -> Any:
+    """The inverse, NaN if a matrix is singular: for derivatives that do not exist there."""
     try:
         return inv(x)
-    except np.linalg.LinAlgError:  # log|det| has no slope there
-        return x * 0 + np.inf
+    except np.linalg.LinAlgError:
+        return x * 0 + np.nan
 
 
 _slogdet = primitive(
