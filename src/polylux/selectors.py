@@ -26,6 +26,8 @@ class Mode(enum.Enum):
     NONE = "none"
 
 
+# A dataclass itself, so that a subclass without options needs no decorator.
+@dataclasses.dataclass(frozen=True, repr=False)
 class ADType(Spec):
     """Base of all selectors.
 

@@ -91,7 +91,7 @@ def _check_selector_class(plugin: Plugin, owner: str) -> None:
             f"selects the backend {selector.backend!r}; the two must agree"
         )
     try:
-        hash(selector())
+        hash(selector()), repr(selector())
     except Exception as error:
         raise PluginBrokenError(
             f"{selector.__name__}(), the selector of the plugin {plugin.name!r} of {owner}, fails: "
