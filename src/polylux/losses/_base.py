@@ -1,0 +1,195 @@
+"""Loss, the base of all losses: the two ways to call one, and what they do to their arrays."""
+
+from __future__ import annotations
+
+import dataclasses
+import numbers
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+
+from polylux.arrays import array_namespace, common_owner, is_array, owner_of
+from polylux.errors import (
+    ArrayMixError,
+    DTypeError,
+    ObjectiveError,
+    OptionError,
+    ShapeError,
+    nearest,
+)
+from polylux.ops import MACHINE_EPSILON, detach, dtype_name, keeping_precision, kind_of
+from polylux.spec import Spec
+
+Aggregation: TypeAlias = str | Callable[[Any], Any] | None
+_NAMED = ("mean", "sum", "none")
+
+
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class Loss(Spec, ABC):
+    """A frozen, hashable loss with its options.
+
+    `loss(prediction, target)` is the aggregated value. `loss(model, ps, st, (x, target))` calls
+    the model first and returns `(value, st, {})`: so every loss is an objective.
+
+    The target is a constant for every derivative. It has the prediction's shape, or is a number;
+    integers, booleans and other floats are cast to the prediction's dtype, which is also that of
+    the result. float16 and bfloat16 are computed in float32 and rounded once.
+
+    Parameters
+    ----------
+    agg : "mean", "sum", "none", None or callable
+        What is done with the unreduced items; `"none"` and None return them.
+    """
+
+    # Whether the mean over arrays of one shape and dtype may go to `_mean`.
+    _fused: bool = dataclasses.field(default=False, init=False, repr=False, compare=False)
+    agg: Aggregation = "mean"
+
+    needs: ClassVar[str] = "a target of the prediction's shape, or a number"
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        if args:
+            raise OptionError(
+                f"{cls.__name__} takes its options by keyword, got {args[0]!r}; "
+                f"to compute a loss, call {cls.__name__}()(prediction, target)"
+            )
+        return super().__new__(cls, **options)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.agg, str) and self.agg not in _NAMED:
+            raise OptionError(
+                f"{type(self).__name__}(agg={self.agg!r}) is unknown; {nearest(self.agg, _NAMED)}"
+            )
+        if not (self.agg is None or isinstance(self.agg, str) or callable(self.agg)):
+            raise OptionError(
+                f"{type(self).__name__}(agg=...) takes 'mean', 'sum', 'none', None or a function "
+                f"of the items, got {self.agg!r}"
+            )
+        if self.agg == "none":
+            object.__setattr__(self, "agg", None)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """`loss(prediction, target) -> value`, or `loss(model, ps, st, (x, target))`."""
+        if len(arguments) == 2:
+            return self._value(*arguments)
+        if len(arguments) != 4:
+            raise OptionError(
+                f"{type(self).__name__}() takes (prediction, target) or (model, ps, st, "
+                f"(x, target)), got {len(arguments)} arguments"
+            )
+        model, ps, st, data = arguments
+        if not (isinstance(data, tuple | list) and len(data) == 2):
+            raise ObjectiveError(
+                f"{type(self).__name__}() as an objective needs data of the form (x, target), "
+                f"got {_describe(data)}"
+            )
+        output = model(data[0], ps, st)
+        if not (isinstance(output, tuple) and len(output) == 2):
+            raise ObjectiveError(
+                f"a model must return (y, st), but {model!r} returned {_describe(output)}"
+            )
+        return self._value(output[0], data[1]), output[1], {}
+
+    # --- what a loss is: the first is required ------------------------------------------------
+
+    @abstractmethod
+    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
+        """Unreduced items, for arrays of one shape and dtype.
+
+        `epsilon` is the machine epsilon of the dtype in which the prediction was given.
+        """
+
+    def _mean(self, prediction: Any, target: Any) -> Any:
+        """Mean of the items, by one fused kernel; asked for where `_fused` is set."""
+        raise NotImplementedError
+
+    def _fit(self, xp: Any, prediction: Any, target: Any, dtype: Any) -> Any:
+        """The target as an array of the prediction's shape and of `dtype`."""
+        if not is_array(target):
+            return xp.full_like(prediction, float(target), dtype=dtype)
+        if kind_of(target) in ("complex", "other"):
+            raise DTypeError(f"{type(self).__name__} needs a real target, got {target.dtype}")
+        if target.shape != prediction.shape and target.ndim:
+            raise ShapeError(
+                f"{type(self).__name__} needs {self.needs}; got a prediction of shape "
+                f"{tuple(prediction.shape)} and a target of shape {tuple(target.shape)}"
+            )
+        cast = xp.astype(target, dtype, copy=False)
+        return cast if target.ndim else xp.broadcast_to(cast, prediction.shape)
+
+    # --- the value ----------------------------------------------------------------------------
+
+    def _value(self, prediction: Any, target: Any) -> Any:
+        if isinstance(target, np.generic):
+            target = target.item()  # a number, of no library
+        name = type(self).__name__
+        if type(target) is not type(prediction):
+            common_owner((prediction, target), name)
+        if owner_of(type(prediction)) is None:
+            raise ArrayMixError(
+                f"{name} needs an array as its prediction, got {prediction!r}; "
+                "make one first, for example with np.asarray"
+            )
+        scope = keeping_precision(prediction, target)
+        if scope is None:
+            return self._in_scope(prediction, target)
+        with scope:
+            return self._in_scope(prediction, target)
+
+    def _in_scope(self, prediction: Any, target: Any) -> Any:
+        kind = kind_of(prediction)
+        if (
+            self._fused
+            and kind == "float"
+            and is_array(target)
+            and target.dtype == prediction.dtype
+            and target.shape == prediction.shape
+        ):
+            return self._mean(prediction, detach(target))
+        if kind not in ("float", "low"):
+            raise DTypeError(
+                f"{type(self).__name__} needs a prediction of real floating-point numbers, got "
+                f"{prediction.dtype}; cast it first, for example with "
+                "xp.astype(prediction, xp.float32)"
+            )
+        xp = array_namespace(prediction)
+        dtype = xp.float32 if kind == "low" else prediction.dtype
+        target = self._fit(xp, prediction, detach(target), dtype)
+        items = self._items(
+            xp,
+            xp.astype(prediction, dtype, copy=False),
+            target,
+            MACHINE_EPSILON[dtype_name(prediction.dtype)],
+        )
+        value = self._aggregate(xp, items)
+        if kind == "low" and is_array(value):
+            return xp.astype(value, prediction.dtype)
+        return value
+
+    def _aggregate(self, xp: Any, items: Any) -> Any:
+        if self.agg is None:
+            return items
+        if self.agg == "mean":
+            return xp.mean(items)
+        if self.agg == "sum":
+            return xp.sum(items)
+        assert callable(self.agg)
+        return self.agg(items)
+
+
+def real_option(loss: Loss, name: str) -> float | None:
+    """An option that is a real number or None; others raise."""
+    value = getattr(loss, name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise OptionError(f"{type(loss).__name__}({name}=...) takes a number, got {value!r}")
+    return float(value)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"

@@ -1,0 +1,59 @@
+"""What kind of number a dtype holds, for the dtypes of any array library."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["float", "low", "complex", "integer", "bool", "other"]
+"""`"float"` is float32 and float64; `"low"` the floats of fewer digits, computed in float32."""
+
+MACHINE_EPSILON = {
+    # Distance from 1 to the next number: 2 to the minus number of stored fraction bits.
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+}
+
+_BY_NAME: dict[str, Kind] = {
+    "float64": "float",
+    "float32": "float",
+    "float16": "low",
+    "bfloat16": "low",
+    "complex64": "complex",
+    "complex128": "complex",
+    "bool": "bool",
+    **{f"{sign}int{bits}": "integer" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+}
+
+
+class Kinds(dict[Any, Kind]):
+    """The kinds of the dtypes of one array type, each found at its first use."""
+
+    def __missing__(self, dtype: Any) -> Kind:
+        kind = self[dtype] = _BY_NAME.get(dtype_name(dtype), "other")
+        return kind
+
+
+# By array type first: the dtype objects of two libraries may have one hash, and comparing them
+# raises or warns in some.
+_KINDS: dict[type, Kinds] = {}
+
+
+def kinds_of(array_type: type) -> Kinds:
+    """The kinds of the dtypes of arrays of this type."""
+    return _KINDS.setdefault(array_type, Kinds())
+
+
+def kind_of(array: Any) -> Kind:
+    """The kind of an array's dtype."""
+    try:
+        return _KINDS[type(array)][array.dtype]
+    except KeyError:
+        return kinds_of(type(array))[array.dtype]
+
+
+def dtype_name(dtype: Any) -> str:
+    """The standard's name of a dtype: `"float32"` for `torch.float32` and `np.dtype("<f4")`."""
+    # str() is the one spelling that numpy, torch, JAX and array-api-strict have in common.
+    return str(dtype).rpartition(".")[2]

@@ -1,0 +1,43 @@
+"""Affine maps of the last axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polylux.arrays import common_owner
+from polylux.ops._native import native
+
+
+def _check_one_library(x: Any, weight: Any, bias: Any = None) -> None:
+    if type(weight) is not type(x) or (bias is not None and type(bias) is not type(x)):
+        common_owner((x, weight, bias), "dense")
+
+
+@native(check=_check_one_library)
+def dense(x: Any, weight: Any, bias: Any = None, /) -> Any:
+    """`x @ weight + bias`.
+
+    Parameters
+    ----------
+    x : array of shape (..., n), of a real floating dtype
+    weight : array of shape (n, m), of the same dtype
+    bias : array of shape (m,), optional
+        Of the same dtype.
+
+    Returns
+    -------
+    array of shape (..., m)
+
+    Raises
+    ------
+    ArrayMixError
+        If the arrays belong to different libraries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dense(np.ones((1, 2)), np.asarray([[1.0, 2.0], [3.0, 4.0]]), np.asarray([0.5, 0.5]))
+    array([[4.5, 6.5]])
+    """
+    y = x @ weight
+    return y if bias is None else y + bias

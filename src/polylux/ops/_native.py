@@ -1,0 +1,176 @@
+"""Functions of arrays that a backend may override by name, and what depends on an array's type."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast
+
+from polylux import registry
+from polylux.arrays import is_array, owner_of
+from polylux.backend import Backend
+from polylux.errors import ArrayMixError, DTypeError
+from polylux.ops._dtypes import Kinds, kinds_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+P_contra = ParamSpec("P_contra")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Native(Protocol[P_contra, R_co]):
+    """A function that runs a backend's kernel of its name, or else its neutral definition."""
+
+    __name__: str
+    neutral: Callable[..., Any]
+
+    def __call__(self, *args: P_contra.args, **kwargs: P_contra.kwargs) -> R_co: ...
+
+
+class TypeTable(Generic[T]):
+    """What belongs to each array type, found once and dropped when the registry changes."""
+
+    __slots__ = ("_current", "_find")
+
+    def __init__(self, find: Callable[[type], T]) -> None:
+        self._find = find
+        # One tuple, replaced as a whole: an entry that another thread finds late lands in the
+        # dictionary of its own generation.
+        self._current: tuple[int, dict[type, T]] = (-1, {})
+
+    def __getitem__(self, array_type: type) -> T:
+        generation, entries = self._current
+        if generation != registry.generation():
+            entries = {}
+            self._current = (registry.generation(), entries)
+        try:
+            return entries[array_type]
+        except KeyError:
+            entry = entries[array_type] = self._find(array_type)
+            return entry
+
+
+_NATIVES: dict[str, Native[..., Any]] = {}
+
+
+def natives() -> Mapping[str, Native[..., Any]]:
+    """Every overridable function that is imported so far, by the name that a kernel takes."""
+    return MappingProxyType(_NATIVES)
+
+
+def native(*, check: Callable[..., None] | None = None) -> Callable[[Callable[P, T]], Native[P, T]]:
+    """Decorator: let a backend override a function by a kernel of the function's name.
+
+    The function is array code in the standard's names only, and becomes the attribute `neutral`
+    of the result. Its first argument, positional, is an array of a real floating dtype (anything
+    else raises), whose type decides which backend's kernel runs.
+
+    Parameters
+    ----------
+    check : callable, optional
+        Called with the same arguments before either runs; raises for those that do not fit.
+
+    Returns
+    -------
+    callable
+        From the function to a `Native` of the same signature.
+    """
+
+    def decorate(function: Callable[P, T]) -> Native[P, T]:
+        kernels = TypeTable(functools.partial(_find_kernel, function))
+
+        @functools.wraps(function)
+        def dispatch(x: Any, /, *args: Any, **kwargs: Any) -> Any:
+            kernel, kinds = kernels[type(x)]
+            if check is not None:
+                check(x, *args, **kwargs)
+            if kernel is None or kinds[x.dtype] not in ("float", "low"):
+                _refuse(function.__name__, x)
+            return kernel(x, *args, **kwargs)
+
+        result = cast("Native[P, T]", dispatch)
+        result.neutral = function
+        _NATIVES[function.__name__] = result
+        return result
+
+    return decorate
+
+
+def _find_kernel(
+    function: Callable[..., Any], array_type: type
+) -> tuple[Callable[..., Any] | None, Kinds]:
+    """What runs for arrays of this type (None for what is no array), and the kinds of its dtypes."""
+    owner = owner_of(array_type)
+    if owner is None:
+        return None, kinds_of(array_type)
+    kernel = function
+    if owner not in ("host", "foreign"):
+        backend = registry.load_backend(owner)
+        kernel = backend.kernels.get(function.__name__, function)
+        if _has_scope(backend):
+            kernel = _in_scope(kernel, backend)
+    return kernel, kinds_of(array_type)
+
+
+def _refuse(name: str, x: Any) -> NoReturn:
+    if owner_of(type(x)) is None:
+        raise ArrayMixError(
+            f"{name} needs an array, got {x!r}; make one first, for example with np.asarray"
+        )
+    raise DTypeError(
+        f"{name} needs real floating-point numbers, got {x.dtype}; cast them first, "
+        "for example with xp.astype(x, xp.float32)"
+    )
+
+
+def detach(array: Any) -> Any:
+    """The same value as a constant for every derivative, whoever owns it."""
+    stop = _STOPS[type(array)]
+    return array if stop is None else stop(array)
+
+
+def keeping_precision(*arrays: Any) -> contextlib.AbstractContextManager[Any] | None:
+    """The context in which these arrays keep their dtypes, or None where none is needed.
+
+    All of one library; the answer None costs a dictionary look-up.
+    """
+    scope = _SCOPES[type(arrays[0])]
+    return None if scope is None else scope([a for a in arrays if is_array(a)])
+
+
+def _find_stop(array_type: type) -> Callable[[Any], Any] | None:
+    owner = owner_of(array_type)
+    if owner in (None, "host", "foreign"):
+        return None
+    return registry.load_backend(owner).stop_gradient
+
+
+def _find_scope(array_type: type) -> Callable[..., Any] | None:
+    owner = owner_of(array_type)
+    if owner in (None, "host", "foreign"):
+        return None
+    backend = registry.load_backend(owner)
+    return backend.precision_scope if _has_scope(backend) else None
+
+
+_STOPS = TypeTable(_find_stop)
+_SCOPES = TypeTable(_find_scope)
+
+
+def _has_scope(backend: Backend) -> bool:
+    return type(backend).precision_scope is not Backend.precision_scope
+
+
+def _in_scope(kernel: Callable[..., Any], backend: Backend) -> Callable[..., Any]:
+    """The kernel inside the backend's precision scope, where its arrays need that."""
+
+    def scoped(x: Any, /, *args: Any, **kwargs: Any) -> Any:
+        scope = backend.precision_scope([x, *filter(is_array, args)])
+        if scope is None:
+            return kernel(x, *args, **kwargs)
+        with scope:
+            return kernel(x, *args, **kwargs)
+
+    return scoped

@@ -1,0 +1,124 @@
+"""Softmax, its logarithm, and the logarithm of a sum of exponentials, along one axis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polylux.arrays import array_namespace
+from polylux.errors import OptionError, ShapeError
+from polylux.ops._dtypes import kind_of
+from polylux.ops._native import detach, native
+
+
+def _check_dim(x: Any, dim: int = -1) -> None:
+    try:
+        fits = -x.ndim <= dim < x.ndim
+    except (AttributeError, TypeError):
+        if isinstance(dim, int):
+            return  # no array: the kernel refuses it
+        raise OptionError(f"dim is the number of an axis, got {dim!r}") from None
+    if not fits:
+        raise ShapeError(f"an array of shape {tuple(x.shape)} has no axis {dim}")
+
+
+@native(check=_check_dim)
+def softmax(x: Any, /, dim: int = -1) -> Any:
+    """exp(x) over its sum along `dim`, without overflow.
+
+    Parameters
+    ----------
+    x : array of a real floating dtype
+    dim : int
+        Axis whose entries add up to 1.
+
+    Returns
+    -------
+    array of the same shape and dtype
+        An entry of -inf has probability 0. A lane with inf, or of -inf only, is NaN.
+
+    Raises
+    ------
+    ShapeError
+        If `x` has no axis `dim`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> softmax(np.asarray([1000.0, 1000.0, -np.inf]))
+    array([0.5, 0.5, 0. ])
+    """
+    xp, wide = _widened(x)
+    weights = xp.exp(wide - detach(xp.max(wide, axis=dim, keepdims=True)))
+    return xp.astype(weights / xp.sum(weights, axis=dim, keepdims=True), x.dtype, copy=False)
+
+
+@native(check=_check_dim)
+def log_softmax(x: Any, /, dim: int = -1) -> Any:
+    """Logarithm of `softmax(x, dim)`, without overflow or loss of digits.
+
+    Parameters
+    ----------
+    x : array of a real floating dtype
+    dim : int
+        Axis whose exponentials add up to 1.
+
+    Returns
+    -------
+    array of the same shape and dtype
+        -inf where `x` is -inf. A lane with inf, or of -inf only, is NaN.
+
+    Raises
+    ------
+    ShapeError
+        If `x` has no axis `dim`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> log_softmax(np.asarray([0.0, 1000.0]))
+    array([-1000.,     0.])
+    """
+    xp, wide = _widened(x)
+    shifted = wide - detach(xp.max(wide, axis=dim, keepdims=True))
+    total = xp.sum(xp.exp(shifted), axis=dim, keepdims=True)
+    return xp.astype(shifted - xp.log(total), x.dtype, copy=False)
+
+
+@native(check=_check_dim)
+def logsumexp(x: Any, /, dim: int = -1) -> Any:
+    """Logarithm of the sum of exp(x) along `dim`, without overflow; its gradient is the softmax.
+
+    Parameters
+    ----------
+    x : array of a real floating dtype
+    dim : int
+        Axis that is summed over.
+
+    Returns
+    -------
+    array without that axis, of the same dtype
+        inf for a lane with inf, -inf for a lane of -inf only.
+
+    Raises
+    ------
+    ShapeError
+        If `x` has no axis `dim`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> logsumexp(np.asarray([[1000.0, 1000.0]]))  # 1000 + log 2
+    array([1000.69314718])
+    """
+    xp, wide = _widened(x)
+    largest = detach(xp.max(wide, axis=dim, keepdims=True))
+    # A shift by an infinity would be inf - inf; by 0 it gives the limit.
+    shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
+    total = xp.sum(xp.exp(wide - shift), axis=dim)
+    return xp.astype(xp.log(total) + xp.squeeze(shift, axis=dim), x.dtype, copy=False)
+
+
+def _widened(x: Any) -> tuple[Any, Any]:
+    """The namespace, and `x` in a dtype with enough digits for a sum of exponentials."""
+    xp = array_namespace(x)
+    return xp, xp.astype(x, xp.float32) if kind_of(x) == "low" else x
