@@ -1,0 +1,204 @@
+"""Trees to flat tuples of arrays and back; no array is touched here.
+
+:func:`flatten` splits a tree into its arrays and a :class:`Structure`: the containers, every leaf
+that is not an array (a *static*), and which leaves are one and the same object (*tied*). A tied
+array appears once in the flat tuple and comes back at all of its places.
+
+Containers are those of optree: dict, OrderedDict, defaultdict, deque, list, tuple, namedtuple,
+None, and classes registered with optree in its global namespace (a dataclass through
+`optree.dataclasses`). Dicts are walked in the order of their sorted keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optree
+
+from polylux.errors import TreeError
+from polylux.typing import PyTree
+
+# Users register classes with `namespace="polylux"`, or with optree's global namespace "".
+NAMESPACE = "polylux"
+
+_NOTHING: Any = object()
+
+IsArray = Callable[[Any], bool]
+
+
+class Structure:
+    """What is left of a tree once its arrays are taken out; hashable, compared by value.
+
+    Attributes
+    ----------
+    treedef : optree.PyTreeSpec
+        The containers.
+    slots : tuple of int
+        For each leaf its place in the flat tuple of arrays, or -1 for a static.
+    statics : tuple
+        The leaves that are no arrays, in order.
+    size : int
+        Number of distinct arrays.
+    """
+
+    __slots__ = ("_hash", "_plain", "size", "slots", "statics", "treedef")
+
+    def __init__(
+        self, treedef: optree.PyTreeSpec, slots: tuple[int, ...], statics: tuple[Any, ...]
+    ) -> None:
+        self.treedef = treedef
+        self.slots = slots
+        self.statics = statics
+        self.size = max(slots, default=-1) + 1
+        # Most trees hold arrays only, each once: then the flat tuple goes to optree as it is.
+        self._plain = slots == tuple(range(len(slots)))
+        self._hash: int | None = None
+
+    def unflatten(self, arrays: Sequence[Any]) -> PyTree:
+        """The tree again, with `arrays` (in the order that `flatten` gave) in it."""
+        if self._plain:
+            return optree.tree_unflatten(self.treedef, arrays)
+        statics = iter(self.statics)
+        leaves = [arrays[slot] if slot >= 0 else next(statics) for slot in self.slots]
+        return optree.tree_unflatten(self.treedef, leaves)
+
+    def paths(self) -> list[str]:
+        """Where each array first occurs, as Python would spell it: `['layer_1']['weight']`."""
+        accessors = optree.treespec_accessors(self.treedef)
+        found: dict[int, str] = {}
+        for accessor, slot in zip(accessors, self.slots, strict=True):
+            if slot >= 0:
+                found.setdefault(slot, accessor.codify(""))
+        return [found[slot] for slot in range(self.size)]
+
+    def static_paths(self) -> list[str]:
+        """Where each static stands."""
+        accessors = optree.treespec_accessors(self.treedef)
+        return [a.codify("") for a, slot in zip(accessors, self.slots, strict=True) if slot < 0]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without the cached hash: those of strings and types differ from process to process.
+        return Structure, (self.treedef, self.slots, self.statics)
+
+    def __hash__(self) -> int:
+        if self._hash is None:  # most structures are compared by identity and never hashed
+            self._hash = hash((self.treedef, self.slots, tuple(map(type, self.statics))))
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, Structure)
+            and self.slots == other.slots
+            and self.treedef == other.treedef
+            and all(map(same_static, self.statics, other.statics))
+        )
+
+    def __repr__(self) -> str:
+        return f"Structure({self.treedef}, {self.size} arrays, statics={self.statics!r})"
+
+
+def flatten(tree: PyTree, is_array: IsArray) -> tuple[tuple[Any, ...], Structure]:
+    """The arrays of a tree, each once, and its structure.
+
+    Parameters
+    ----------
+    tree : tree
+        Nested containers.
+    is_array : callable
+        Tells the leaves that are arrays from statics.
+
+    Returns
+    -------
+    arrays : tuple
+        In order of first occurrence.
+    structure : Structure
+    """
+    leaves, treedef = optree.tree_flatten(tree, namespace=NAMESPACE)
+    arrays: list[Any] = []
+    statics: list[Any] = []
+    slots: list[int] = []
+    places: dict[int, int] = {}
+    for leaf in leaves:
+        if is_array(leaf):
+            place = places.get(id(leaf))
+            if place is None:
+                place = places[id(leaf)] = len(arrays)
+                arrays.append(leaf)
+            slots.append(place)
+        else:
+            slots.append(-1)
+            statics.append(leaf)
+    return tuple(arrays), Structure(treedef, tuple(slots), tuple(statics))
+
+
+def flatten_like(
+    tree: PyTree, structure: Structure, what: str, same: Callable[[Any, Any], bool]
+) -> list[Any]:
+    """The leaves of `tree` that stand where `structure` has arrays, each place once.
+
+    A tied leaf stands for its total, which each of its places carries.
+
+    Parameters
+    ----------
+    tree : tree
+        Same containers as `structure`.
+    structure : Structure
+    what : str
+        What the tree is, for the error message.
+    same : callable
+        Whether two different objects at the places of one tied leaf have equal values.
+
+    Raises
+    ------
+    TreeError
+        If the containers differ, naming the first place where they do; if the places of a tied
+        leaf hold different values.
+    """
+    leaves, treedef = optree.tree_flatten(tree, namespace=NAMESPACE)
+    if treedef != structure.treedef:
+        raise TreeError(f"{what}: {first_difference(treedef, structure.treedef)}")
+    found: list[Any] = [_NOTHING] * structure.size
+    for leaf, slot in zip(leaves, structure.slots, strict=True):
+        if slot < 0:
+            continue
+        if found[slot] is _NOTHING:
+            found[slot] = leaf
+        elif found[slot] is not leaf and not same(found[slot], leaf):
+            raise TreeError(
+                f"{what}: the tied leaf {structure.paths()[slot]} has different values at its "
+                "places; each place carries the total (add the parts first)"
+            )
+    return found
+
+
+def first_difference(got: optree.PyTreeSpec, expected: optree.PyTreeSpec) -> str:
+    """A sentence on where two tree definitions differ first."""
+    mine = {a.codify(""): None for a in optree.treespec_accessors(got)}
+    theirs = {a.codify(""): None for a in optree.treespec_accessors(expected)}
+    missing = [path for path in theirs if path not in mine]
+    extra = [path for path in mine if path not in theirs]
+    parts = []
+    if missing:
+        parts.append("no leaf at " + ", ".join(missing[:3]) + (", ..." if missing[3:] else ""))
+    if extra:
+        parts.append("unexpected " + ", ".join(p or "leaf" for p in extra[:3]))
+    if not parts:
+        parts.append(f"got containers {got}, expected {expected}")
+    return "; ".join(parts)
+
+
+def same_static(a: Any, b: Any) -> bool:
+    """Whether two leaves that are no arrays may share one compiled trace."""
+    if a is b:
+        return True
+    if type(a) is not type(b):  # 1, 1.0 and True are equal in Python and differ in a trace
+        return False
+    if isinstance(a, float | complex):
+        return repr(a) == repr(b)  # tells -0.0 from 0.0, and finds nan equal to itself
+    try:
+        return bool(a == b)
+    except Exception:  # noqa: BLE001  # a user's __eq__ may do anything; unequal is always safe
+        return False
