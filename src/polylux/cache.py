@@ -27,6 +27,9 @@ _SCALARS = (bool, int, float, complex, str)
 _RETRACES_BEFORE_WARNING = 4
 """A first step, a warm-up, a last short batch and its evaluation are no reason to complain."""
 
+_NEW_OBJECTS_BEFORE_WARNING = 10
+"""Trying a handful of objectives on one state is none either."""
+
 
 class Captured:
     """What functions see from outside at the moment of a trace: closure cells and global numbers."""
@@ -147,6 +150,8 @@ class Cache:
                 continue
             cause = _cause(name, mine, theirs)
             if cause is not None:
+                if cause.endswith(_MAKE_IT_ONCE) and self._misses < _NEW_OBJECTS_BEFORE_WARNING:
+                    return
                 break
         else:
             cause = "a value that the objective captures (a closure's variable or a global number)"
@@ -190,6 +195,8 @@ class LRU:
         return len(self._caches)
 
 
+_MAKE_IT_ONCE = "make it once, before the loop"
+
 _CACHES: weakref.WeakSet[Cache] = weakref.WeakSet()
 OPERATORS = LRU()
 """The operators' one cache."""
@@ -226,10 +233,10 @@ def _cause(name: str, mine: Any, theirs: Any) -> str | None:
         for path, a, b in zip(mine.static_paths(), mine.statics, theirs.statics, strict=True):
             if not same_static(a, b):
                 return (
-                    f"{name}{path} is a Python value that changes ({b!r}, then {a!r}), and under "
-                    "jit such values are constants of the trace; make it a 0-d array"
+                    f"{name}{path} is a Python {type(a).__name__} that changes, and under jit "
+                    "such values are constants of the trace; make it a 0-d array"
                 )
         return None
     if isinstance(mine, _BY_VALUE) and type(mine) is type(theirs):
-        return None if mine == theirs else f"the {name} changes ({theirs!r}, then {mine!r})"
-    return f"the {name} is a new object at each call; make it once, before the loop"
+        return None if mine == theirs else f"the {name} changes"
+    return f"the {name} is a new object at each call; {_MAKE_IT_ONCE}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from polylux.optimizers._base import Arrays, Rule, check_betas, check_nonnegative
@@ -55,6 +56,7 @@ class Adam(Rule):
         b1, b2 = self.betas
         return (self.learning_rate / (1 - b1**count), math.sqrt(1 - b2**count))
 
+    @cached_property
     def signature(self) -> Adam:
         return dataclasses.replace(self, learning_rate=0.0)
 
@@ -111,6 +113,7 @@ class AdamW(Adam):
     def scalars(self, count: int) -> tuple[float, ...]:
         return (*super().scalars(count), self.learning_rate * self.weight_decay)
 
+    @cached_property
     def signature(self) -> AdamW:
         return dataclasses.replace(self, learning_rate=0.0, weight_decay=0.0)
 

@@ -43,9 +43,13 @@ class Rule(Spec, ABC):
         survives their change.
         """
 
+    @property
     @abstractmethod
     def signature(self) -> Rule:
-        """The rule without what is in `scalars`: two rules of one signature share a compiled step."""
+        """The rule without what is in `scalars`: two rules of one signature share a compiled step.
+
+        A `functools.cached_property` in each rule, since it is read at every step.
+        """
 
     @abstractmethod
     def update(

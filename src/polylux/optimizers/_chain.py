@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from polylux.errors import OptionError
@@ -38,8 +39,9 @@ class Chained(Rule):
     def scalars(self, count: int) -> tuple[float, ...]:
         return tuple(s for rule in self.rules for s in rule.scalars(count))
 
+    @cached_property
     def signature(self) -> Chained:
-        return Chained(tuple(rule.signature() for rule in self.rules))
+        return Chained(tuple(rule.signature for rule in self.rules))
 
     def update(
         self,

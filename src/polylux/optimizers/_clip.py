@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from polylux.optimizers._base import Arrays, Rule, check_nonnegative
@@ -47,6 +48,7 @@ class ClipNorm(Rule):
     def scalars(self, count: int) -> tuple[float, ...]:
         return (self.max_norm,)
 
+    @cached_property
     def signature(self) -> ClipNorm:
         return dataclasses.replace(self, max_norm=0.0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from polylux.errors import OptionError
@@ -61,6 +62,7 @@ class SGD(Rule):
     def scalars(self, count: int) -> tuple[float, ...]:
         return (self.learning_rate,)
 
+    @cached_property
     def signature(self) -> SGD:
         return dataclasses.replace(self, learning_rate=0.0)
 

@@ -147,10 +147,25 @@ class TrainState:
         for name in fields:
             if name not in _FIELDS:
                 raise OptionError(f"TrainState has no field {name!r}; {nearest(name, _FIELDS)}")
-        given: dict[str, Any] = {name: getattr(self, name) for name in _FIELDS if name not in fields}
-        if "optimizer_state" in given and not self._fits(fields):
-            given["optimizer_state"] = None
-        return TrainState(**given, **fields)
+        given: dict[str, Any] = {name: getattr(self, name) for name in ("model", "optimizer", "step")}
+        given.update(fields)
+        if "states" not in given:
+            given["states"] = self._states.tree()
+        fits = self._fits(fields)
+        if "parameters" not in fields:
+            given["parameters"] = self.parameters
+        if fits and "optimizer_state" not in fields:
+            given["optimizer_state"] = self.optimizer_state
+        new = TrainState(**given)
+        buffers = new._buffers
+        if fits and not {"parameters", "optimizer_state"} & set(fields):
+            # The same arrays, so the same record of who may overwrite them.
+            buffers = self._buffers
+        _fill(
+            new, new.model, new.optimizer, new.step, buffers, new._states, self.cache,
+            self.objective_function,
+        )  # fmt: skip
+        return new
 
     def _fits(self, fields: Mapping[str, Any]) -> bool:
         """Whether the slots go on to be right when these fields are replaced."""

@@ -179,7 +179,7 @@ def _step(
     entry = prepared.entry(
         "step",
         lambda call: _make_step(call, backend, selector, rule, in_place, return_gradients),
-        rule.signature() if is_staged else rule,
+        rule.signature if is_staged else rule,
         in_place,
         return_gradients,
         donate=(0, 1) if in_place and Capability.DONATION in backend.capabilities else (),
@@ -295,7 +295,7 @@ def _cached_update(
 ) -> Callable[..., Any]:
     rule = state.optimizer
     is_staged = backend.is_staged(selector)
-    parts = ("apply", selector, buffers.layout, rule.signature() if is_staged else rule, in_place)
+    parts = ("apply", selector, buffers.layout, rule.signature if is_staged else rule, in_place)
     entry = state.cache.find(parts)
     if entry is None:
         if is_staged:
