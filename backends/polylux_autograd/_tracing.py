@@ -11,19 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from polylux.errors import LeakedTracerError, ObjectiveError, ShapeError
 from polylux_autograd.array_api._array import Array, Box, lift
 from polylux_autograd.array_api._casting import cast_gradient
 from polylux_autograd.array_api._rules import accumulate
 from polylux_autograd.array_api._tape import (
-    LeakedTracerError,
     Trace,
     backward,
     forward_node,
+    is_tracing,
     reverse_node,
 )
 
 __all__ = [
     "LeakedTracerError",
+    "is_tracing",
     "linearize",
     "pullback",
     "pushforward",
@@ -68,12 +70,17 @@ def _zeros(leaf: Any) -> Array:
     return Array(np.zeros(leaf.shape, leaf.dtype))
 
 
+def _owner(data: Any) -> int:
+    """What identifies the memory behind a numpy array."""
+    return id(data if data.base is None else data.base)
+
+
 def _collected(
-    leaves: Sequence[Any], roots: Sequence[Any], found: dict[Any, Any]
+    leaves: Sequence[Any], roots: Sequence[Any], found: dict[Any, Any], seeds: Sequence[Any] = ()
 ) -> tuple[Any, ...]:
     """The cotangents of the roots, each in memory of its own, zeros where there is none."""
     grads = []
-    seen: set[int] = set()
+    seen = {_owner(seed._data) for seed in seeds if type(seed) is Array}
     for leaf, root in zip(leaves, roots, strict=True):
         grad = found.get(root) if root is not None else None
         if grad is None:
@@ -82,9 +89,9 @@ def _collected(
             data = grad._data
             flags = data.flags
             # a broadcast view, or one array for two leaves, must not reach an in-place update
-            if not (flags.c_contiguous and flags.writeable) or id(data) in seen:
+            if not (flags.c_contiguous and flags.writeable) or _owner(data) in seen:
                 grad = Array(data.copy())
-            seen.add(id(data))
+            seen.add(_owner(data))
         elif type(grad) is not Box:
             grad = lift(grad)
         grads.append(grad)
@@ -109,8 +116,8 @@ def value_and_gradient(
 
     Raises
     ------
-    ValueError
-        If the value is not a real floating-point array of no axes.
+    ObjectiveError
+        If the value is not a real array of no axes.
     """
     leaves = [lift(leaf) for leaf in leaves]
     with Trace() as trace:
@@ -125,31 +132,34 @@ def value_and_gradient(
     seed = Array(np.ones((), value.dtype))
     with np.errstate(all="ignore"):  # infinite slopes are results, not accidents
         found = backward(out._node, seed, accumulate)
-        return value, _collected(leaves, roots, found), aux
+        return value, _collected(leaves, roots, found, (seed,)), aux
 
 
 def _require_scalar(value: Any) -> None:
     if type(value) not in (Array, Box):
         value = lift(value)
     if value.shape != () or value.dtype.kind == "c":
-        raise ValueError(
+        raise ObjectiveError(
             "a gradient needs a real scalar, but f returned an array of shape "
             f"{value.shape} and dtype {value.dtype}"
         )
 
 
-def linearize(
-    f: Callable[..., Any], leaves: Sequence[Any]
-) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+def linearize(f: Callable[..., Any], leaves: Sequence[Any], *, has_aux: bool = False) -> Any:
     """The output of `f`, and a function from cotangents of the output to those of the leaves.
 
     `f` gives an array or a tuple of arrays, and the function takes the same.  It may be called any
-    number of times, also after an outer differentiation has begun or ended.
+    number of times.  With `has_aux`, `f` gives a pair of output and auxiliary output, and the
+    latter is the third result.
     """
     leaves = [lift(leaf) for leaf in leaves]
+    aux: Any = None
     with Trace() as trace:
         boxes, roots = _boxed(leaves, trace)
         out = f(*boxes)
+        if has_aux:
+            out, aux = out
+            aux = _released(aux, trace)
     single = not isinstance(out, (tuple, list))
     outputs = (out,) if single else tuple(out)
     traced = [type(o) is Box and o._trace == trace for o in outputs]
@@ -161,7 +171,7 @@ def linearize(
     def pull(cotangents: Any) -> tuple[Any, ...]:
         given = (cotangents,) if single else tuple(cotangents)
         if len(given) != len(values):
-            raise ValueError(f"got {len(given)} cotangents for {len(values)} outputs")
+            raise ShapeError(f"got {len(given)} cotangents for {len(values)} outputs")
         seeds = [
             _like(g, value)
             for g, value, is_traced in zip(given, values, traced, strict=True)
@@ -172,17 +182,19 @@ def linearize(
         end = reverse_node(nodes, lambda _: seeds)
         with np.errstate(all="ignore"):
             found = backward(end, None, accumulate)
-            return _collected(leaves, roots, found)
+            return _collected(leaves, roots, found, seeds)
 
-    return (values[0] if single else tuple(values)), pull
+    output = values[0] if single else tuple(values)
+    return (output, pull, aux) if has_aux else (output, pull)
 
 
 def _like(g: Any, value: Any) -> Any:
     """A given cotangent or tangent, checked against the value it belongs to."""
     g = lift(g)
     if g.shape != value.shape:
-        raise ValueError(f"got a cotangent or tangent of shape {g.shape} for a value of shape "
-                         f"{value.shape}")
+        raise ShapeError(
+            f"got a cotangent or tangent of shape {g.shape} for a value of shape {value.shape}"
+        )
     return g if g.dtype == value.dtype else cast_gradient(g, dtype=value.dtype)
 
 
@@ -195,12 +207,17 @@ def pullback(
 
 
 def pushforward(
-    f: Callable[..., Any], leaves: Sequence[Any], tangents: Sequence[Any]
-) -> tuple[Any, Any]:
-    """The output of `f`, and its Jacobian times `tangents` (None stands for zeros)."""
+    f: Callable[..., Any], leaves: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False
+) -> Any:
+    """The output of `f`, and its Jacobian times `tangents` (None stands for zeros).
+
+    With `has_aux`, `f` gives a pair of output and auxiliary output, and the latter is the third
+    result.
+    """
     leaves = [lift(leaf) for leaf in leaves]
+    aux: Any = None
     if len(tangents) != len(leaves):
-        raise ValueError(f"got {len(tangents)} tangents for {len(leaves)} leaves")
+        raise ShapeError(f"got {len(tangents)} tangents for {len(leaves)} leaves")
     with Trace() as trace:
         boxes = [
             Box(leaf, trace, forward_node(_like(t, leaf)))
@@ -209,6 +226,9 @@ def pushforward(
             for leaf, t in zip(leaves, tangents, strict=True)
         ]
         out = f(*boxes)
+        if has_aux:
+            out, aux = out
+            aux = _released(aux, trace)
     single = not isinstance(out, (tuple, list))
     values, changes = [], []
     for o in (out,) if single else out:
@@ -219,7 +239,8 @@ def pushforward(
             o = lift(o)
             values.append(o)
             changes.append(_zeros(o))
-    return (values[0], changes[0]) if single else (tuple(values), tuple(changes))
+    result = (values[0], changes[0]) if single else (tuple(values), tuple(changes))
+    return (*result, aux) if has_aux else result
 
 
 def stop_gradient(x: Any) -> Any:

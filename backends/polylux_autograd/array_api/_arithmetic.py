@@ -5,11 +5,11 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, lift, raw
 from ._elementwise import exp, floor, isinf, log, sign
+from ._numpy import npx
 from ._rules import binary, comparison, is_traced
 from ._searching import where
 
@@ -113,8 +113,10 @@ def _constant_one(x: Any) -> Any:
 
 
 def _floor_divide_data(a: Any, b: Any) -> Any:
-    out = np.floor_divide(a, b)
-    if np.result_type(out).kind == "f":
+    if np.result_type(a, b).kind != "f":
+        return np.floor_divide(a, b)
+    with np.errstate(invalid="ignore"):
+        out = np.floor_divide(a, b)
         # the standard wants inf // 2 = inf and 1 // -inf = -0.0; numpy gives NaN and -1
         odd = np.isinf(a) | np.isinf(b)
         if np.any(odd):
@@ -122,74 +124,76 @@ def _floor_divide_data(a: Any, b: Any) -> Any:
     return out
 
 
-add = binary("add", np.add, lambda g, ans, x1, x2: g, lambda g, ans, x1, x2: g, "x1 + x2.")
-subtract = binary(
+add: Any = binary("add", np.add, lambda g, ans, x1, x2: g, lambda g, ans, x1, x2: g, "x1 + x2.")
+subtract: Any = binary(
     "subtract", np.subtract, lambda g, ans, x1, x2: g, lambda g, ans, x1, x2: -g, "x1 - x2."
 )
-multiply = binary(
+multiply: Any = binary(
     "multiply", np.multiply,
     lambda g, ans, x1, x2: g * x2, lambda g, ans, x1, x2: g * x1, "x1 * x2.",
 )
-divide = binary(
+divide: Any = binary(
     "divide", np.true_divide,
     lambda g, ans, x1, x2: g / x2, lambda g, ans, x1, x2: -g * ans / x2, "x1 / x2.",
 )
 # `**` and not np.power: numpy has short cuts there for the exponents 2 and 0.5
-pow = binary("pow", operator.pow, _pow_rule1, _pow_rule2, "x1 to the power x2; 0**0 has slope 0.")
-remainder = binary(
+pow: Any = binary(
+    "pow", operator.pow, _pow_rule1, _pow_rule2, "x1 to the power x2; 0**0 has slope 0."
+)
+remainder: Any = binary(
     "remainder", np.remainder, lambda g, ans, x1, x2: g, _remainder_rule2,
     "Remainder of the division, with the sign of x2.",
 )
-atan2 = binary(
+atan2: Any = binary(
     "atan2", np.arctan2, _atan2_rule1, _atan2_rule2,
     "Angle of the point (x2, x1); its slope at the origin is 0.",
 )
-copysign = binary(
+copysign: Any = binary(
     "copysign", np.copysign, _copysign_rule, None, "The magnitude of x1 with the sign of x2."
 )
-hypot = binary(
+hypot: Any = binary(
     "hypot", np.hypot,
     lambda g, ans, x1, x2: _hypot_rule(g, ans, x1),
     lambda g, ans, x1, x2: _hypot_rule(g, ans, x2),
     "sqrt(x1**2 + x2**2); its slope at (0, 0) is 0.",
 )
-logaddexp = binary(
+logaddexp: Any = binary(
     "logaddexp", np.logaddexp,
     lambda g, ans, x1, x2: _share_of_logaddexp(g, ans, x1, x2),
     lambda g, ans, x1, x2: _share_of_logaddexp(g, ans, x2, x1),
     "log(exp(x1) + exp(x2)).",
 )
-maximum = binary(
+maximum: Any = binary(
     "maximum", np.maximum, _maximum_rule1, _maximum_rule2,
     "The larger operand; at a tie each has half of the slope.",
 )
-minimum = binary(
+minimum: Any = binary(
     "minimum", np.minimum, _minimum_rule1, _minimum_rule2,
     "The smaller operand; at a tie each has half of the slope.",
 )
 
-equal = comparison("equal", np.equal, "Whether x1 == x2.")
-not_equal = comparison("not_equal", np.not_equal, "Whether x1 != x2.")
-less = comparison("less", np.less, "Whether x1 < x2.")
-less_equal = comparison("less_equal", np.less_equal, "Whether x1 <= x2.")
-greater = comparison("greater", np.greater, "Whether x1 > x2.")
-greater_equal = comparison("greater_equal", np.greater_equal, "Whether x1 >= x2.")
-logical_and = comparison("logical_and", np.logical_and, "x1 and x2.")
-logical_or = comparison("logical_or", np.logical_or, "x1 or x2.")
-logical_xor = comparison("logical_xor", np.logical_xor, "Whether exactly one operand is true.")
-bitwise_and = comparison("bitwise_and", np.bitwise_and, "x1 & x2, bit by bit.")
-bitwise_or = comparison("bitwise_or", np.bitwise_or, "x1 | x2, bit by bit.")
-bitwise_xor = comparison("bitwise_xor", np.bitwise_xor, "x1 ^ x2, bit by bit.")
-bitwise_left_shift = comparison(
+equal: Any = comparison("equal", np.equal, "Whether x1 == x2.")
+not_equal: Any = comparison("not_equal", np.not_equal, "Whether x1 != x2.")
+less: Any = comparison("less", np.less, "Whether x1 < x2.")
+less_equal: Any = comparison("less_equal", np.less_equal, "Whether x1 <= x2.")
+greater: Any = comparison("greater", np.greater, "Whether x1 > x2.")
+greater_equal: Any = comparison("greater_equal", np.greater_equal, "Whether x1 >= x2.")
+logical_and: Any = comparison("logical_and", np.logical_and, "x1 and x2.")
+logical_or: Any = comparison("logical_or", np.logical_or, "x1 or x2.")
+logical_xor: Any = comparison("logical_xor", np.logical_xor, "Whether exactly one operand is true.")
+bitwise_and: Any = comparison("bitwise_and", np.bitwise_and, "x1 & x2, bit by bit.")
+bitwise_or: Any = comparison("bitwise_or", np.bitwise_or, "x1 | x2, bit by bit.")
+bitwise_xor: Any = comparison("bitwise_xor", np.bitwise_xor, "x1 ^ x2, bit by bit.")
+bitwise_left_shift: Any = comparison(
     "bitwise_left_shift", npx.bitwise_left_shift, "x1 shifted left by x2 bits."
 )
-bitwise_right_shift = comparison(
+bitwise_right_shift: Any = comparison(
     "bitwise_right_shift", npx.bitwise_right_shift, "x1 shifted right by x2 bits."
 )
-nextafter = comparison(
+nextafter: Any = comparison(
     "nextafter", np.nextafter, "The next floating-point number after x1 towards x2."
 )
-floor_divide = comparison(
+floor_divide: Any = comparison(
     "floor_divide", _floor_divide_data, "x1 / x2 rounded down."
 )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
 from autograd.extend import Box as AutogradBox
 from autograd.extend import VSpace
+
+from polylux.errors import ArrayMixError, DeviceError
 
 from ._tape import OPEN, require_open
 
@@ -15,6 +18,7 @@ __all__ = ["Array", "ArrayLike", "ArrayMethods", "Box", "lift", "raw"]
 # Inside the backend an "array" is an Array, a Box, or numpy data on its way in.
 ArrayLike = Any
 
+_ndarray = np.ndarray  # one look-up less for every operation
 _VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
 
 
@@ -29,7 +33,7 @@ class ArrayMethods:
 
     _data: Any
 
-    def _concrete(self) -> np.ndarray:
+    def _concrete(self) -> Any:
         return self._data
 
     @property
@@ -38,17 +42,17 @@ class ArrayMethods:
         return self._data.dtype
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Any:
         """Length of every axis."""
         return self._data.shape
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> Any:
         """Number of axes."""
         return self._data.ndim
 
     @property
-    def size(self) -> int:
+    def size(self) -> Any:
         """Number of elements."""
         return self._data.size
 
@@ -60,7 +64,7 @@ class ArrayMethods:
     def to_device(self, device: Any, /, *, stream: Any = None) -> Any:
         """The array itself: there is only the device "cpu"."""
         if device != "cpu":
-            raise ValueError(f'got device {device!r}, but arrays of this backend live on "cpu"')
+            raise DeviceError(f'got device {device!r}, but arrays of this backend live on "cpu"')
         if stream is not None:
             raise ValueError(f"got stream {stream!r}, but the cpu has no streams; pass None")
         return self
@@ -74,7 +78,7 @@ class ArrayMethods:
 
         return array_api
 
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         data = self._concrete()
         if dtype is not None and np.dtype(dtype) != data.dtype:
             if copy is False:
@@ -109,7 +113,7 @@ class ArrayMethods:
         return complex(self._concrete())
 
     def __index__(self, /) -> int:
-        return self._concrete().__index__()
+        return operator.index(self._concrete())
 
     def __len__(self) -> int:
         return len(self._data)
@@ -130,7 +134,7 @@ class Array(ArrayMethods):
 
     def __init__(self, data: Any) -> None:
         # numpy gives scalars for 0-d results
-        self._data = data if type(data) is np.ndarray else np.asarray(data)
+        self._data = data if type(data) is _ndarray else np.asarray(data)
 
     def __repr__(self) -> str:
         return np.array2string(self._data, separator=", ", prefix="Array(").join(
@@ -150,19 +154,19 @@ class Array(ArrayMethods):
         return Array(self._data.copy())
 
 
-class Box(ArrayMethods, AutogradBox):
+class Box(ArrayMethods, AutogradBox):  # type: ignore[misc]
     """An Array, or a Box of an outer trace, that is being differentiated."""
 
     __slots__ = ()
 
     @property
-    def _data(self) -> np.ndarray:
+    def _data(self) -> Any:
         value = self._value
         while type(value) is Box:
             value = value._value
         return value._data
 
-    def _concrete(self) -> np.ndarray:
+    def _concrete(self) -> Any:
         if self._trace not in OPEN:
             require_open(self._trace)
         return self._data
@@ -186,7 +190,7 @@ class Box(ArrayMethods, AutogradBox):
 Box.register(Array)
 
 
-class ArraySpace(VSpace):
+class ArraySpace(VSpace):  # type: ignore[misc]
     """The vector space of Arrays of one shape and dtype, for autograd's own operators."""
 
     __slots__ = ("dtype", "shape", "size")
@@ -197,7 +201,7 @@ class ArraySpace(VSpace):
         self.size = value.size
 
     @property
-    def iscomplex(self) -> bool:  # type: ignore[override]
+    def iscomplex(self) -> Any:
         """Whether the space is over the complex numbers."""
         return self.dtype.kind == "c"
 
@@ -217,8 +221,8 @@ class ArraySpace(VSpace):
             yield Array(vector)
 
     def randn(self) -> Array:
-        """A normally distributed vector from numpy's global generator, as autograd does."""
-        return Array(np.random.standard_normal(self.shape).astype(self.dtype))
+        """A normally distributed vector, another one at every call."""
+        return Array(np.random.default_rng().standard_normal(self.shape).astype(self.dtype))
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -257,7 +261,7 @@ def lift(x: Any) -> Any:
         return x
     if isinstance(x, (np.ndarray, np.generic, bool, int, float, complex)):
         return Array(np.asarray(x))
-    raise TypeError(
+    raise ArrayMixError(
         f"got a value of type {kind.__module__}.{kind.__qualname__} where an array of the autograd "
         "backend is needed; convert it with polylux.to_backend(..., AutoAutograd()), or from numpy "
         "with asarray"

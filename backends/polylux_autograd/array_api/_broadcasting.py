@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, lift
+from ._numpy import sum_over
 from ._rules import linear
 
 __all__ = ["broadcast_arrays", "broadcast_to", "meshgrid", "spread", "sum_to"]
@@ -15,7 +16,7 @@ __all__ = ["broadcast_arrays", "broadcast_to", "meshgrid", "spread", "sum_to"]
 _SMALL = 1 << 15
 
 
-def spread_data(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def spread_data(x: np.ndarray, shape: tuple[int, ...]) -> Any:
     """Broadcast a numpy array; the result must not be written to."""
     size = 1
     for n in shape:
@@ -27,27 +28,27 @@ def spread_data(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def sum_to_data(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def sum_to_data(x: np.ndarray, shape: tuple[int, ...]) -> Any:
     """Sum a numpy array over the axes along which `shape` would be broadcast to it."""
     extra = x.ndim - len(shape)
     if extra > 0:
         if x.shape[extra:] == shape:  # a bias: the usual case
-            return np.add.reduce(x, axis=0 if extra == 1 else tuple(range(extra)))
-        x = np.add.reduce(x, axis=tuple(range(extra)))
+            return sum_over(x, axis=0 if extra == 1 else tuple(range(extra)))
+        x = sum_over(x, axis=tuple(range(extra)))
     axes = tuple([i for i, n in enumerate(shape) if n == 1 and x.shape[i] != 1])
-    return np.add.reduce(x, axis=axes, keepdims=True) if axes else x
+    return sum_over(x, axis=axes, keepdims=True) if axes else x
 
 
-def _spread(x: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
+def _spread(x: np.ndarray, *, shape: tuple[int, ...]) -> Any:
     return spread_data(x, shape)
 
 
-def _sum_to(x: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
+def _sum_to(x: np.ndarray, *, shape: tuple[int, ...]) -> Any:
     return sum_to_data(x, shape)
 
 
-spread = linear("broadcast_to", _spread, lambda g, x, *, shape: sum_to(g, shape=x.shape))
-sum_to = linear("sum_to", _sum_to, lambda g, x, *, shape: spread(g, shape=x.shape))
+spread: Any = linear("broadcast_to", _spread, lambda g, x, *, shape: sum_to(g, shape=x.shape))
+sum_to: Any = linear("sum_to", _sum_to, lambda g, x, *, shape: spread(g, shape=x.shape))
 
 
 def broadcast_to(x: Any, /, shape: tuple[int, ...]) -> Any:

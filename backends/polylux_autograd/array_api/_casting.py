@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, Box, lift
@@ -17,12 +16,13 @@ from ._dtypes import (
     promote,
     promote_all,
 )
+from ._numpy import npx
 from ._rules import linear
 
 __all__ = ["astype", "can_cast", "cast_gradient", "finfo", "iinfo", "isdtype", "result_type"]
 
 
-def _cast_forward(x: np.ndarray, *, dtype: np.dtype) -> np.ndarray:
+def _cast_forward(x: np.ndarray, *, dtype: np.dtype) -> Any:
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = x.real  # what is left of a complex cotangent for a real value
     return x.astype(dtype)
@@ -33,7 +33,7 @@ def _cast_back(g: Any, x: Any, *, dtype: np.dtype) -> Any:
 
 
 #: between inexact dtypes; complex to real keeps the real part, and is its own adjoint
-cast_gradient = linear("cast", _cast_forward, _cast_back)
+cast_gradient: Any = linear("cast", _cast_forward, _cast_back)
 
 
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
+
+from polylux.errors import DeviceError
 
 from ._array import Array, Box, lift
 from ._casting import astype
 from ._dtypes import as_dtype
+from ._numpy import npx
 from ._rules import linear
 
 __all__ = ["arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like",
@@ -18,10 +20,10 @@ __all__ = ["arange", "asarray", "empty", "empty_like", "eye", "from_dlpack", "fu
 
 def _require_cpu(device: Any) -> None:
     if device is not None and device != "cpu":
-        raise ValueError(f'got device {device!r}, but arrays of this backend live on "cpu"')
+        raise DeviceError(f'got device {device!r}, but arrays of this backend live on "cpu"')
 
 
-_copy = linear("copy", lambda x: x.copy(), lambda g, x: g)
+_copy: Any = linear("copy", lambda x: x.copy(), lambda g, x: g)
 
 
 def _holds_boxes(obj: Any) -> bool:

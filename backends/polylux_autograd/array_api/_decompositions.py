@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, lift
 from ._elementwise import conj, real
 from ._linear_products import matmul, matrix_transpose
 from ._manipulation import concat, expand_dims, tril, triu
+from ._numpy import npx
 from ._rules import primitive, transposed
 from ._searching import where
 
@@ -59,7 +59,7 @@ def _cholesky_jvp(t: Any, ans: Any, x: Any) -> Any:
     return matmul(ans, _half_lower(inner))
 
 
-_cholesky = primitive(
+_cholesky: Any = primitive(
     "cholesky",
     lambda x: npx.linalg.cholesky(x),
     [transposed(_cholesky_jvp)],
@@ -87,7 +87,7 @@ def _eigh_jvp(t: Any, ans: Any, x: Any) -> Any:
     return real(_diagonal_of(inner)), change
 
 
-_eigh = primitive(
+_eigh: Any = primitive(
     "eigh", lambda x: tuple(npx.linalg.eigh(x)), [transposed(_eigh_jvp)], [_eigh_jvp],
     multiple=True,
 )
@@ -150,7 +150,7 @@ def _rotation_of(inner: Any) -> Any:
     return rotation
 
 
-_qr = primitive(
+_qr: Any = primitive(
     "qr",
     lambda x, *, mode: tuple(npx.linalg.qr(x, mode=mode)),
     [transposed(_qr_jvp)],
@@ -238,7 +238,7 @@ def _grown(x: Any, n: int) -> Any:
     return x
 
 
-_svd = primitive(
+_svd: Any = primitive(
     "svd",
     lambda x, *, full_matrices: tuple(npx.linalg.svd(x, full_matrices=full_matrices)),
     [transposed(_svd_jvp)],

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
+
+from ._numpy import npx
 
 __all__ = ["DTYPES", "FiniteInfo", "IntegerInfo", "as_dtype", "finite_info", "integer_info",
            "is_floating", "is_real_floating", "promote", "promote_all"]
@@ -20,7 +21,7 @@ DTYPES = {
 }
 
 _KIND_RANK = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 2}
-_promoted: dict[tuple[np.dtype, np.dtype], np.dtype] = {}
+_promoted: dict[tuple[Any, Any], Any] = {}
 
 
 def as_dtype(dtype: Any) -> np.dtype | None:
@@ -28,7 +29,7 @@ def as_dtype(dtype: Any) -> np.dtype | None:
     return None if dtype is None else np.dtype(dtype)
 
 
-def promote(a: np.dtype, b: np.dtype) -> np.dtype:
+def promote(a: Any, b: Any) -> Any:
     """Common dtype of two arrays; with an integer or boolean partner the inexact one wins.
 
     The standard leaves mixed kinds undefined, and numpy gives float64 for float32 with int64.
@@ -43,12 +44,12 @@ def promote(a: np.dtype, b: np.dtype) -> np.dtype:
     elif rank_b == 2 and rank_a < 2:
         result = b
     else:
-        result = npx.result_type(a, b)
+        result = np.result_type(a, b)
     _promoted[a, b] = result
     return result
 
 
-def promote_all(dtypes: list[np.dtype]) -> np.dtype:
+def promote_all(dtypes: list[Any]) -> Any:
     """Common dtype of several arrays, whatever their order."""
     inexact = [d for d in dtypes if d.kind in "fc"]
     chosen = inexact or dtypes

@@ -19,7 +19,7 @@ def _is_basic(key: Any) -> bool:
     return not (isinstance(key, np.ndarray) and key.dtype.kind != "b")
 
 
-def _scatter_data(g: np.ndarray, *, key: Any, shape: tuple[int, ...]) -> np.ndarray:
+def _scatter_data(g: np.ndarray, *, key: Any, shape: tuple[int, ...]) -> Any:
     out = np.zeros(shape, g.dtype)
     if _is_basic(key):
         out[key] = g
@@ -28,10 +28,10 @@ def _scatter_data(g: np.ndarray, *, key: Any, shape: tuple[int, ...]) -> np.ndar
     return out
 
 
-_getitem = linear(
+_getitem: Any = linear(
     "getitem", lambda x, *, key: x[key], lambda g, x, *, key: _scatter(g, key=key, shape=x.shape)
 )
-_scatter = linear("scatter", _scatter_data, lambda g, x, *, key, shape: _getitem(g, key=key))
+_scatter: Any = linear("scatter", _scatter_data, lambda g, x, *, key, shape: _getitem(g, key=key))
 
 
 def _plain_key(key: Any) -> Any:
@@ -58,13 +58,13 @@ def getitem(self: Any, key: Any, /) -> Any:
 getitem.__name__ = getitem.__qualname__ = "__getitem__"
 
 
-def _take_data(x: np.ndarray, *, indices: np.ndarray, axis: int) -> np.ndarray:
+def _take_data(x: np.ndarray, *, indices: np.ndarray, axis: int) -> Any:
     return np.take(x, indices, axis=axis)
 
 
 def _put_data(
     g: np.ndarray, *, indices: np.ndarray, axis: int, shape: tuple[int, ...]
-) -> np.ndarray:
+) -> Any:
     """Sum slices of `g` into the places that `take` read them from."""
     n = shape[axis]
     flat = np.where(indices < 0, indices + n, indices)
@@ -83,12 +83,12 @@ def _put_data(
     return out
 
 
-_take = linear(
+_take: Any = linear(
     "take",
     _take_data,
     lambda g, x, *, indices, axis: _put(g, indices=indices, axis=axis, shape=x.shape),
 )
-_put = linear(
+_put: Any = linear(
     "put", _put_data,
     lambda g, x, *, indices, axis, shape: _take(g, indices=indices, axis=axis),
 )

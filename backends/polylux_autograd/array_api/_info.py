@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
+
+from ._numpy import npx
 
 __all__ = ["__array_namespace_info__"]
 

@@ -42,7 +42,7 @@ def _matmul_rule2(g: Any, ans: Any, x1: Any, x2: Any) -> Any:
     return fit(_matmul(matrix_transpose(x1), g), x2)
 
 
-_matmul = primitive(
+_matmul: Any = primitive(
     "matmul",
     _matmul_data,
     [_matmul_rule1, _matmul_rule2],
@@ -63,7 +63,7 @@ def matmul(x1: Any, x2: Any, /) -> Any:
     return _matmul(lift(x1), lift(x2))
 
 
-_transpose = linear(
+_transpose: Any = linear(
     "matrix_transpose", lambda x: x.swapaxes(-1, -2), lambda g, x: _transpose(g)
 )
 

@@ -6,38 +6,38 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, lift
 from ._broadcasting import broadcast_to
 from ._dtypes import promote_all
 from ._indexing import take
+from ._numpy import npx
 from ._rules import fill, fit, linear, primitive
 
 __all__ = ["concat", "expand_dims", "flip", "moveaxis", "permute_dims", "repeat", "reshape",
            "roll", "squeeze", "stack", "tile", "tril", "triu", "unstack"]
 
-_reshape = linear(
+_reshape: Any = linear(
     "reshape",
     lambda x, *, shape: x.reshape(shape),
     lambda g, x, *, shape: _reshape(g, shape=x.shape),
 )
-_permute = linear(
+_permute: Any = linear(
     "permute_dims",
     lambda x, *, axes: x.transpose(axes),
     lambda g, x, *, axes: _permute(g, axes=tuple(np.argsort(axes).tolist())),
 )
-_flip = linear(
+_flip: Any = linear(
     "flip", lambda x, *, axis: np.flip(x, axis), lambda g, x, *, axis: _flip(g, axis=axis)
 )
-_roll = linear(
+_roll: Any = linear(
     "roll",
     lambda x, *, shift, axis: np.roll(x, shift, axis),
     lambda g, x, *, shift, axis: _roll(g, shift=_opposite(shift), axis=axis),
 )
-_tril = linear("tril", lambda x, *, k: np.tril(x, k), lambda g, x, *, k: _tril(g, k=k))
-_triu = linear("triu", lambda x, *, k: np.triu(x, k), lambda g, x, *, k: _triu(g, k=k))
+_tril: Any = linear("tril", lambda x, *, k: np.tril(x, k), lambda g, x, *, k: _tril(g, k=k))
+_triu: Any = linear("triu", lambda x, *, k: np.triu(x, k), lambda g, x, *, k: _triu(g, k=k))
 
 
 def _opposite(shift: Any) -> Any:
@@ -88,7 +88,7 @@ def expand_dims(x: Any, /, axis: int) -> Any:
     """A new axis of length 1."""
     x = lift(x)
     axis = _axis(axis, x.ndim + 1)
-    return reshape(x, x.shape[:axis] + (1,) + x.shape[axis:])
+    return reshape(x, (*x.shape[:axis], 1, *x.shape[axis:]))
 
 
 def squeeze(x: Any, /, axis: int | tuple[int, ...]) -> Any:
@@ -135,11 +135,11 @@ class _EveryArgument(Sequence[Any]):
         return 2**31
 
 
-def _concat_data(*arrays: np.ndarray, axis: int) -> np.ndarray:
+def _concat_data(*arrays: np.ndarray, axis: int) -> Any:
     return np.concatenate(_at_one_dtype(arrays), axis=axis)
 
 
-def _stack_data(*arrays: np.ndarray, axis: int) -> np.ndarray:
+def _stack_data(*arrays: np.ndarray, axis: int) -> Any:
     return np.stack(_at_one_dtype(arrays), axis=axis)
 
 
@@ -162,7 +162,7 @@ def _padded(t: Any, i: int, ans: Any, arrays: Sequence[Any], axis: int) -> Any:
     return _scatter(fit(t, arrays[i]), key=_span(i, arrays, axis), shape=ans.shape)
 
 
-_concat = primitive(
+_concat: Any = primitive(
     "concat",
     _concat_data,
     _EveryArgument(lambda i, g, ans, arrays, axis: fit(g[_span(i, arrays, axis)], arrays[i])),
@@ -180,7 +180,7 @@ def _stacked_tangent(i: int, t: Any, ans: Any, arrays: Sequence[Any], axis: int)
     return fill(_scatter(t, key=_layer(i, axis), shape=ans.shape), ans)
 
 
-_stack = primitive(
+_stack: Any = primitive(
     "stack",
     _stack_data,
     _EveryArgument(lambda i, g, ans, arrays, axis: fit(g[_layer(i, axis)], arrays[i])),

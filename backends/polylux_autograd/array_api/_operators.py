@@ -19,8 +19,13 @@ _KNOWN = frozenset({Array, Box, float, int, bool, complex, np.ndarray})
 
 def _operator(name: str, function: Callable[..., Any]) -> None:
     """Give both types the operator, its reflected form and its "in-place" form, which rebinds."""
+    forward = getattr(function, "forward", None)
 
     def operate(self: Any, other: Any, /) -> Any:
+        if type(self) is Array and type(other) is Array and forward is not None:
+            a, b = self._data, other._data
+            if a.dtype is b.dtype:
+                return Array(forward(a, b))
         if type(other) in _KNOWN or isinstance(other, (np.generic, np.ndarray, float, int)):
             return function(self, other)
         return NotImplemented
@@ -61,13 +66,12 @@ def _install() -> None:
         "neg": el.negative, "pos": el.positive, "abs": el.abs, "invert": el.bitwise_invert,
     }.items():
         setattr(ArrayMethods, f"__{name}__", function)
-    ArrayMethods.__getitem__ = getitem  # type: ignore[attr-defined]
-    ArrayMethods.T = property(  # type: ignore[attr-defined]
-        transpose_all, doc="The transpose of a two-dimensional array."
-    )
-    ArrayMethods.mT = property(  # type: ignore[attr-defined]
-        matrix_transpose, doc="The last two axes exchanged."
-    )
+    for name, attribute in {
+        "__getitem__": getitem,
+        "T": property(transpose_all, doc="The transpose of a two-dimensional array."),
+        "mT": property(matrix_transpose, doc="The last two axes exchanged."),
+    }.items():
+        setattr(ArrayMethods, name, attribute)
 
 
 _install()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, Box, lift
 from ._broadcasting import broadcast_to, spread_data
 from ._dtypes import as_dtype
 from ._manipulation import concat, flip, moveaxis, reshape
+from ._numpy import npx, sum_over
 from ._rules import linear, primitive
 
 __all__ = ["all", "any", "cumulative_prod", "cumulative_sum", "diff", "max", "mean", "min", "prod",
@@ -34,17 +34,17 @@ def _count(shape: tuple[int, ...], axis: Any) -> int:
     return count
 
 
-def _sum_data(x: np.ndarray, *, axis: Any, keepdims: bool) -> np.ndarray:
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+def _sum_data(x: np.ndarray, *, axis: Any, keepdims: bool) -> Any:
+    return sum_over(x, axis=axis, keepdims=keepdims)
 
 
 def _expand_data(
     g: np.ndarray, *, kept: tuple[int, ...], shape: tuple[int, ...]
-) -> np.ndarray:
+) -> Any:
     return spread_data(g.reshape(kept), shape)
 
 
-_expand = linear(
+_expand: Any = linear(
     "expand", _expand_data,
     lambda g, x, *, kept, shape: reshape(
         _sum(g, axis=tuple(i for i, n in enumerate(kept) if n == 1 and shape[i] != 1),
@@ -58,7 +58,7 @@ def _sum_transpose(g: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     return _expand(g, kept=_kept(x.shape, axis), shape=x.shape)
 
 
-_sum = linear("sum", _sum_data, _sum_transpose)
+_sum: Any = linear("sum", _sum_data, _sum_transpose)
 
 
 def sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
@@ -72,21 +72,21 @@ def sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = Fals
             return Array(npx.sum(x._data, axis=axis, dtype=as_dtype(dtype), keepdims=keepdims))
         x = astype(x, dtype, copy=False)
     if type(x) is Array:
-        return Array(np.add.reduce(x._data, axis=axis, keepdims=keepdims))
+        return Array(sum_over(x._data, axis=axis, keepdims=keepdims))
     return _sum(x, axis=axis, keepdims=keepdims)
 
 
-def _mean_data(x: np.ndarray, *, axis: Any, keepdims: bool) -> np.ndarray:
+def _mean_data(x: np.ndarray, *, axis: Any, keepdims: bool) -> Any:
     if x.dtype.char == "e":  # numpy sums float16 means in float32, as `mean` does
         return np.mean(x, axis=axis, keepdims=keepdims)
     n = _count(x.shape, axis)
     if n == 0:
         return npx.mean(x, axis=axis, keepdims=keepdims)
-    total = np.add.reduce(x, axis=axis, keepdims=keepdims)
+    total = sum_over(x, axis=axis, keepdims=keepdims)
     return total / n
 
 
-_mean = linear(
+_mean: Any = linear(
     "mean",
     _mean_data,
     lambda g, x, *, axis, keepdims: _expand(
@@ -115,7 +115,7 @@ def _var_jvp(t: Any, ans: Any, x: Any, *, axis: Any, correction: float, keepdims
     return sum(weighted, axis=axis, keepdims=keepdims) * scale
 
 
-_var = primitive(
+_var: Any = primitive(
     "var",
     lambda x, *, axis, correction, keepdims: npx.var(
         x, axis=axis, correction=correction, keepdims=keepdims),
@@ -153,7 +153,7 @@ def _std_jvp(t: Any, ans: Any, x: Any, *, axis: Any, correction: float, keepdims
     return sum(t * _centred(x, axis), axis=axis, keepdims=keepdims) * scale
 
 
-_std = primitive(
+_std: Any = primitive(
     "std",
     lambda x, *, axis, correction, keepdims: npx.std(
         x, axis=axis, correction=correction, keepdims=keepdims),
@@ -178,7 +178,7 @@ def _shares(ans: Any, x: Any, axis: Any) -> Array:
     """Which elements reach the extreme, each with its equal share of the slope."""
     data = x._data
     hits = (data == ans._data.reshape(_kept(data.shape, axis))).astype(data.dtype)
-    return Array(hits / np.add.reduce(hits, axis=axis, keepdims=True))
+    return Array(hits / sum_over(hits, axis=axis, keepdims=True))
 
 
 def _extreme_vjp(g: Any, ans: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
@@ -190,11 +190,11 @@ def _extreme_jvp(t: Any, ans: Any, x: Any, *, axis: Any, keepdims: bool) -> Any:
     return sum(t * _shares(ans, x, axis), axis=axis, keepdims=keepdims)
 
 
-_max = primitive(
+_max: Any = primitive(
     "max", lambda x, *, axis, keepdims: npx.max(x, axis=axis, keepdims=keepdims),
     [_extreme_vjp], [_extreme_jvp],
 )
-_min = primitive(
+_min: Any = primitive(
     "min", lambda x, *, axis, keepdims: npx.min(x, axis=axis, keepdims=keepdims),
     [_extreme_vjp], [_extreme_jvp],
 )
@@ -252,14 +252,14 @@ def prod(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = Fal
     return reshape(x, tuple(m for i, m in enumerate(kept) if i not in axes))
 
 
-_cumulative = linear(
+_cumulative: Any = linear(
     "cumulative_sum",
     lambda x, *, axis: np.cumsum(x, axis=axis, dtype=x.dtype),
     lambda g, x, *, axis: flip(_cumulative(flip(g, axis=axis), axis=axis), axis=axis),
 )
 
 
-def _one_axis(x: Any, axis: int | None) -> int:
+def _one_axis(x: Any, axis: int | None) -> Any:
     if axis is None:
         if x.ndim != 1:
             raise ValueError(f"an axis is needed for an array of shape {x.shape}")

@@ -17,8 +17,20 @@ from ._array import Array, Box, lift, raw
 from ._dtypes import promote
 from ._tape import OPEN, Trace, backward, forward_node, require_open, reverse_node
 
-__all__ = ["accumulate", "binary", "comparison", "fit", "fill", "is_traced", "linear", "name_it",
-           "nondifferentiable", "primitive", "transposed", "unary"]
+__all__ = [
+    "accumulate",
+    "binary",
+    "comparison",
+    "fill",
+    "fit",
+    "is_traced",
+    "linear",
+    "name_it",
+    "nondifferentiable",
+    "primitive",
+    "transposed",
+    "unary",
+]
 
 Function = Callable[..., Any]
 
@@ -108,6 +120,8 @@ def binary(
             if a.dtype is b.dtype:
                 return Array(forward(a, b))
             return apply_promoted(forward, x1, x2)
+        if kind1 is Array and (kind2 is float or kind2 is int):
+            return Array(forward(x1._data, x2))
         if kind1 is Box:
             trace = x1._trace
             top1, top2 = True, False
@@ -149,6 +163,7 @@ def binary(
         return Box(ans, trace, reverse_node(
             (node2,), lambda g: (fit(rule_2(g, ans, v1, v2), v2),)))
 
+    function.forward = forward  # type: ignore[attr-defined]
     return name_it(function, name, doc)
 
 
@@ -159,18 +174,17 @@ def _zero(g: Any, *_: Any) -> Any:
 def primitive(
     name: str,
     forward: Function,
-    vjps: Sequence[Function | None],
-    jvps: Sequence[Function | None],
+    vjps: Sequence[Any],
+    jvps: Sequence[Any],
     *,
     multiple: bool = False,
 ) -> Function:
     """A function `f(*arrays, **settings)` of any number of arrays, with a rule for each.
 
     `forward` works on numpy arrays.  `vjps[i](g, ans, *arrays, **settings)` gives the cotangent of
-    argument i and `jvps[i](t, ans, *arrays, **settings)` its share of the tangent.  The last rule
-    serves all further arguments and is then called with the keyword `which`.  With `multiple`, the
-    answer is a tuple; a vjp gets a tuple with one cotangent and None for the others, a jvp gives a
-    tuple of tangents, None for an output without derivative.
+    argument i and `jvps[i](t, ans, *arrays, **settings)` its share of the tangent.  With
+    `multiple`, the answer is a tuple; a vjp gets a list with one cotangent and None for the others,
+    a jvp gives a tuple of tangents, None for an output without derivative.
     """
 
     def function(*operands: Any, **settings: Any) -> Any:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, Box, lift, raw
 from ._dtypes import promote
+from ._numpy import npx
 from ._rules import fill, fit, is_traced, primitive
 
 __all__ = ["argmax", "argmin", "count_nonzero", "nonzero", "searchsorted", "where"]
 
 
-def _where_data(condition: np.ndarray, a: Any, b: Any) -> np.ndarray:
+def _where_data(condition: np.ndarray, a: Any, b: Any) -> Any:
     if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) and a.dtype != b.dtype:
         common = promote(a.dtype, b.dtype)
         a, b = a.astype(common, copy=False), b.astype(common, copy=False)
     return np.where(condition, a, b)
 
 
-_where = primitive(
+_where: Any = primitive(
     "where",
     _where_data,
     [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, lift
@@ -13,10 +12,11 @@ from ._decompositions import adjoint
 from ._indexing import getitem
 from ._linear_products import matmul, matrix_transpose
 from ._manipulation import expand_dims, moveaxis, reshape
+from ._numpy import npx
 from ._reductions import sum as total
 from ._rules import fit, primitive, transposed
 
-_inv = primitive(
+_inv: Any = primitive(
     "inv",
     npx.linalg.inv,
     [lambda g, ans, x: -matmul(matrix_transpose(ans), matmul(g, matrix_transpose(ans)))],
@@ -29,7 +29,7 @@ def inv(x: Any, /) -> Any:
     return _inv(lift(x))
 
 
-def _solve_data(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _solve_data(a: np.ndarray, b: np.ndarray) -> Any:
     return npx.linalg.solve(a, b)
 
 
@@ -50,7 +50,7 @@ def _solve_columns(x1: Any, x2: Any) -> Any:
     return _solve(x1, x2)
 
 
-_solve = primitive(
+_solve: Any = primitive(
     "solve",
     _solve_data,
     [
@@ -103,7 +103,7 @@ def _on_matrices(g: Any) -> Any:
     return reshape(g, (*g.shape, 1, 1))
 
 
-_det = primitive(
+_det: Any = primitive(
     "det",
     npx.linalg.det,
     [lambda g, ans, x: _on_matrices(g) * _cofactors(x, ans)],
@@ -138,7 +138,7 @@ def inverse_or_nan(x: Any) -> Any:
         return x * 0 + np.nan
 
 
-_slogdet = primitive(
+_slogdet: Any = primitive(
     "slogdet", lambda x: tuple(npx.linalg.slogdet(x)), [_slogdet_vjp], [_slogdet_jvp],
     multiple=True,
 )
@@ -171,11 +171,11 @@ def trace(x: Any, /, *, offset: int = 0, dtype: Any = None) -> Any:
     return total(diagonal(x, offset=offset), axis=-1, dtype=dtype)
 
 
-def _cross_data(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _cross_data(a: np.ndarray, b: np.ndarray) -> Any:
     return npx.linalg.cross(a, b, axis=-1)
 
 
-_cross = primitive(
+_cross: Any = primitive(
     "cross",
     _cross_data,
     [
@@ -229,7 +229,7 @@ def _pinv_jvp(t: Any, ans: Any, x: Any, *, rtol: Any) -> Any:
     return change + right - matmul(ans, matmul(x, right))
 
 
-_pinv = primitive(
+_pinv: Any = primitive(
     "pinv",
     lambda x, *, rtol: npx.linalg.pinv(x, rtol=rtol),
     [transposed(_pinv_jvp)],

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, Box, lift
 from ._indexing import take, take_along_axis
 from ._manipulation import reshape
+from ._numpy import npx
 
 __all__ = ["argsort", "sort", "unique_all", "unique_counts", "unique_inverse", "unique_values"]
 

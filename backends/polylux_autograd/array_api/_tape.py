@@ -1,8 +1,8 @@
 """The tape under the boxes: trace ids that are never reused, nodes, and the backward pass.
 
 autograd numbers its traces from one process-wide stack and hands a number out again as soon as its
-trace has ended.  Two threads then disturb each other, and a box that outlived its trace can pass for
-one of a later trace.  autograd only ever *compares* trace ids, so ours are fractions: each lies
+trace has ended.  Two threads then disturb each other, and a box that outlived its trace can pass
+for one of a later trace.  autograd only ever *compares* trace ids, so ours are fractions: each lies
 between the innermost trace that encloses it and the number autograd would give to the next one, and
 no two are equal.  The stack itself is read and never written, no lock is held while user code runs,
 and autograd's own `grad` nests rightly inside and outside.
@@ -19,12 +19,10 @@ from typing import Any
 from autograd.extend import JVPNode, VJPNode
 from autograd.tracer import trace_stack
 
+from polylux.errors import LeakedTracerError
+
 __all__ = ["OPEN", "LeakedTracerError", "Trace", "backward", "forward_node", "require_open",
            "reverse_node"]
-
-
-class LeakedTracerError(RuntimeError):
-    """A traced value was used after the differentiation that made it had ended."""
 
 
 # 2**-40 keeps ids exact for 10**12 traces below 2**12 nested autograd traces (53 bits in a float)
@@ -41,6 +39,8 @@ class Trace:
 
     __slots__ = ("_id", "_outer")
 
+    _id: float
+
     def __enter__(self) -> float:
         outer = getattr(_enclosing, "id", -1.0)
         level = max(trace_stack.top, math.floor(outer))
@@ -55,12 +55,17 @@ class Trace:
         _enclosing.id = self._outer
 
 
+def is_tracing() -> bool:
+    """Whether this thread is inside one of our traces."""
+    return getattr(_enclosing, "id", -1.0) != -1.0
+
+
 def require_open(trace: float) -> None:
     """Raise LeakedTracerError if `trace` is one of ours and has ended."""
     if trace not in OPEN and type(trace) is float:
         raise LeakedTracerError(
-            "a traced array was used after the gradient, pullback or pushforward that traced it had "
-            "ended; return it from the differentiated function as auxiliary output, or apply "
+            "a traced array was used after the gradient, pullback or pushforward that traced it "
+            "had ended; return it from the differentiated function as auxiliary output, or apply "
             "stop_gradient to it before keeping it"
         )
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import array_api_compat.numpy as npx
 import numpy as np
 
 from ._array import Array, lift
 from ._casting import astype
+from ._creation import _require_cpu
 from ._dtypes import as_dtype
 from ._elementwise import conj, real
 from ._manipulation import concat, flip
+from ._numpy import npx
 from ._rules import fit, linear
 
 __all__ = [
@@ -38,12 +39,12 @@ def _resize(x: Any, n: int, axis: int) -> Any:
     return x
 
 
-_fft = linear(
+_fft: Any = linear(
     "fft",
     lambda x, *, axis, norm: npx.fft.fft(x, axis=axis, norm=norm),
     lambda g, x, *, axis, norm: fit(_fft(g, axis=axis, norm=norm), x),
 )
-_ifft = linear(
+_ifft: Any = linear(
     "ifft",
     lambda x, *, axis, norm: npx.fft.ifft(x, axis=axis, norm=norm),
     lambda g, x, *, axis, norm: fit(_ifft(g, axis=axis, norm=norm), x),
@@ -178,11 +179,6 @@ def ihfft(x: Any, /, *, n: int | None = None, axis: int = -1, norm: str = "backw
     return conj(rfft(x, n=n, axis=axis, norm=_OPPOSITE[norm]))
 
 
-def _require_cpu(device: Any) -> None:
-    if device is not None and device != "cpu":
-        raise ValueError(f'got device {device!r}, but arrays of this backend live on "cpu"')
-
-
 def fftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None) -> Array:
     """Frequencies of the elements of `fft`'s result."""
     _require_cpu(device)
@@ -195,11 +191,11 @@ def rfftfreq(n: int, /, *, d: float = 1.0, dtype: Any = None, device: Any = None
     return Array(npx.fft.rfftfreq(n, d=d, dtype=as_dtype(dtype)))
 
 
-_shift = linear(
+_shift: Any = linear(
     "fftshift", lambda x, *, axes: np.fft.fftshift(x, axes=axes),
     lambda g, x, *, axes: _unshift(g, axes=axes),
 )
-_unshift = linear(
+_unshift: Any = linear(
     "ifftshift", lambda x, *, axes: np.fft.ifftshift(x, axes=axes),
     lambda g, x, *, axes: _shift(g, axes=axes),
 )

@@ -5,8 +5,8 @@ import pytest
 
 pytest.importorskip("autograd")
 
-import polylux_autograd.array_api as xp  # noqa: E402
-from polylux_autograd._tracing import linearize, pullback, pushforward  # noqa: E402
+import polylux_autograd.array_api as xp
+from polylux_autograd._tracing import linearize, pullback, pushforward
 
 # central differences: truncation h**2 f''' and rounding eps / h meet near eps**(1/3)
 STEP = 1e-5

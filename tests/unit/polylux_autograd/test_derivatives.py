@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("autograd")
 
-import polylux_autograd.array_api as xp  # noqa: E402
+import polylux_autograd.array_api as xp
 
 rng = np.random.default_rng(20241)
 ANY = rng.uniform(-2, 2, (2, 3))
@@ -47,7 +47,8 @@ CASES = {
     "python base": (lambda x: 2.5**x, (ANY,)),
     "operators": (lambda x, y: (-x + y * 2 - 1) / (3 - x) + abs(x) + (+y) % 0.7, (ANY, OTHER)),
     "reflected operators": (lambda x: 2 / x + 3 - x + 2 * x + (1 - x), (POSITIVE,)),
-    "numpy partner": (lambda x: np.full((2, 3), 2, x.dtype) * x + np.arange(3) - x / np.float64(3), (ANY,)),
+    "numpy partner": (
+        lambda x: np.full((2, 3), 2, x.dtype) * x + np.arange(3) - x / np.float64(3), (ANY,)),
     "integer partner": (lambda x: x * xp.asarray([1, 2, 3]) + xp.asarray(True), (ANY,)),
     "in place": (lambda x, y: _in_place(x, y), (ANY, ROW)),
     "sum": (lambda x: xp.sum(x), (ANY,)),

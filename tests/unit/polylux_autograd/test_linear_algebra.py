@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("autograd")
 
-import polylux_autograd.array_api as xp  # noqa: E402
-from polylux_autograd._tracing import pullback, pushforward  # noqa: E402
+import polylux_autograd.array_api as xp
+from polylux_autograd._tracing import pullback, pushforward
 
 la = xp.linalg
 rng = np.random.default_rng(7)
