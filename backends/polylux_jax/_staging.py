@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections import Counter
 from collections.abc import Callable
@@ -14,20 +15,21 @@ from jax.extend.core.primitives import convert_element_type_p
 from polylux.selectors import ADType
 from polylux_jax._gradient import strong
 
-try:
-    from jax.extend.core import get_opaque_trace_state
-except ImportError:  # before 0.9 it had its place here
-    from jax.core import get_opaque_trace_state
-
 Staged = Callable[..., tuple[Any, Any]]
 
+# It moved to `jax.extend` in JAX 0.10, and is deprecated where it was.
+_extend = importlib.import_module("jax.extend.core")
+_trace_state: Callable[[], Any] = (
+    getattr(_extend, "get_opaque_trace_state", None) or jax.core.get_opaque_trace_state
+)
+
 with jax.core.eval_context():  # a user's trace may be under way when the backend is loaded
-    _NO_TRACE = get_opaque_trace_state()
+    _NO_TRACE = _trace_state()
 
 
 def is_tracing() -> bool:
     """Whether this thread is inside a trace of JAX now: jit, a derivative or vmap."""
-    return get_opaque_trace_state() != _NO_TRACE
+    return bool(_trace_state() != _NO_TRACE)
 
 
 def is_staged(selector: ADType) -> bool:
@@ -50,16 +52,23 @@ def stage(function: Staged, selector: ADType, donate: tuple[int, ...]) -> Staged
         return outputs, _Static(number, _without_use([groups[i] for i in donate], outputs))
 
     jitted = jax.jit(traced, donate_argnums=donate)
+    packed: tuple[int, ...] | None = None  # which groups hold floats, the same at every call
 
     def staged(*groups: Any) -> tuple[Any, Any]:
-        for place, group in enumerate(groups):
-            if type(group) is tuple and len(group) > 1 and type(group[0]) is float:
-                packed = _Scalars(np.array(group))
-                groups = (*groups[:place], packed, *groups[place + 1 :])
+        nonlocal packed
+        if packed is None:
+            packed = tuple(i for i, group in enumerate(groups) if _is_worth_packing(group))
+        for i in packed:
+            groups = (*groups[:i], _Scalars(np.array(groups[i])), *groups[i + 1 :])
         outputs, static = jitted(*groups)
         return outputs, statics[static.number]
 
     return staged
+
+
+def _is_worth_packing(group: Any) -> bool:
+    # A single float is passed as fast as an array.
+    return type(group) is tuple and len(group) > 1 and all(type(x) is float for x in group)
 
 
 class _Static:
