@@ -101,7 +101,7 @@ def native(*, check: Callable[..., None] | None = None) -> Callable[[Callable[P,
 def _find_kernel(
     function: Callable[..., Any], array_type: type
 ) -> tuple[Callable[..., Any] | None, Kinds]:
-    """What runs for arrays of this type (None for what is no array), and the kinds of its dtypes."""
+    """What runs for arrays of this type, None for what is no array; and its dtypes' kinds."""
     owner = owner_of(array_type)
     if owner is None:
         return None, kinds_of(array_type)
