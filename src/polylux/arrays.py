@@ -201,9 +201,9 @@ def to_backend(values: PyTree, selector: ADType) -> PyTree:
 def move(arrays: Sequence[Any], backend: Backend, selector: ADType) -> tuple[Any, ...]:
     """These arrays as arrays of `backend`, where its selector wants them."""
     own = owners_accepted_by(backend)
+    if own.issuperset(map(owner_of, set(map(type, arrays)))):  # there already, as in every later step
+        return tuple(backend.to_device(arrays, selector)) if arrays else ()
     owners = [owner_of(type(a)) for a in arrays]
-    if all(owner in own for owner in owners):
-        return tuple(backend.to_device(arrays, selector))
     moved: list[Any] = [None] * len(arrays)
     for owner in set(owners):  # each owner's arrays go in one batch
         places = [i for i, o in enumerate(owners) if o == owner]

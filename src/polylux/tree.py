@@ -23,6 +23,8 @@ from polylux.typing import PyTree
 NAMESPACE = "polylux"
 
 _NOTHING: Any = object()
+_PLAIN: dict[optree.PyTreeSpec, Structure] = {}
+_PLAIN_SIZE = 512
 
 IsArray = Callable[[Any], bool]
 
@@ -117,6 +119,8 @@ def flatten(tree: PyTree, is_array: IsArray) -> tuple[tuple[Any, ...], Structure
     structure : Structure
     """
     leaves, treedef = optree.tree_flatten(tree, namespace=NAMESPACE)
+    if all(map(is_array, leaves)) and len(set(map(id, leaves))) == len(leaves):
+        return tuple(leaves), _plain_structure(treedef, len(leaves))
     arrays: list[Any] = []
     statics: list[Any] = []
     slots: list[int] = []
@@ -132,6 +136,16 @@ def flatten(tree: PyTree, is_array: IsArray) -> tuple[tuple[Any, ...], Structure
             slots.append(-1)
             statics.append(leaf)
     return tuple(arrays), Structure(treedef, tuple(slots), tuple(statics))
+
+
+def _plain_structure(treedef: optree.PyTreeSpec, size: int) -> Structure:
+    """The structure of a tree of distinct arrays: one object for equal trees, so that `is` tells."""
+    structure = _PLAIN.get(treedef)
+    if structure is None:
+        if len(_PLAIN) >= _PLAIN_SIZE:
+            _PLAIN.clear()
+        structure = _PLAIN[treedef] = Structure(treedef, tuple(range(size)), ())
+    return structure
 
 
 def flatten_like(
