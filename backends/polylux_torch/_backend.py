@@ -1,0 +1,115 @@
+"""TorchBackend: PyTorch as the core sees it; each method hands over to the module that does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from polylux_torch import _arrays, _diagnose, _gradient, _optimizers, _staging
+from polylux_torch._kernels import KERNELS
+from polylux_torch._namespace import namespace
+
+from polylux.backend import Backend, Capability
+from polylux.errors import PolyluxError
+from polylux.selectors import ADType
+
+Arrays = tuple[Any, ...]
+Function = Callable[..., tuple[Any, Arrays]]
+Staged = Callable[..., tuple[Any, Any]]
+Update = Callable[[Arrays, Arrays, tuple[Arrays, ...], int], tuple[Arrays, tuple[Arrays, ...]]]
+
+
+class TorchBackend(Backend):
+    """PyTorch: eager reverse and forward mode, or whole steps compiled by inductor."""
+
+    name: ClassVar[str] = "torch"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.GRADIENT,
+            Capability.FORWARD,
+            Capability.REVERSE,
+            Capability.SECOND_ORDER,
+            Capability.STAGING,
+            Capability.DONATION,
+            Capability.THREADS,
+        }
+    )
+    kernels: Mapping[str, Callable[..., Any]] = KERNELS
+
+    # --- arrays -----------------------------------------------------------------------------
+
+    @property
+    def namespace(self) -> Any:
+        return namespace
+
+    def owns(self, array_type: type) -> bool:
+        return issubclass(array_type, torch.Tensor)
+
+    def from_host(self, arrays: Sequence[np.ndarray[Any, Any]], selector: ADType) -> list[Any]:
+        return _arrays.from_host(arrays, _device_of(selector))
+
+    def to_host(self, arrays: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
+        return _arrays.to_host(arrays)
+
+    def stop_gradient(self, array: Any) -> Any:
+        return array.detach()
+
+    def copy(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
+        return _arrays.copy(arrays)
+
+    def to_device(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
+        return _arrays.to_device(arrays, _device_of(selector))
+
+    def from_foreign(self, arrays: Sequence[Any], selector: ADType) -> list[Any] | None:
+        return _arrays.from_foreign(arrays, _device_of(selector))
+
+    def device(self, array: Any) -> str:
+        return str(array.device)
+
+    def is_tracing(self) -> bool:
+        return _gradient.is_tracing()
+
+    # --- values and derivatives --------------------------------------------------------------
+
+    def value(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+        return _gradient.value(function, arguments)
+
+    def value_and_gradient(
+        self, function: Function, leaves: Arrays, selector: ADType
+    ) -> tuple[Any, Arrays, Arrays]:
+        return _gradient.value_and_gradient(function, leaves)
+
+    def pullback(
+        self, function: Function, leaves: Arrays, selector: ADType
+    ) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
+        return _gradient.pullback(function, leaves)
+
+    def pushforward(
+        self, function: Function, leaves: Arrays, tangents: Arrays, selector: ADType
+    ) -> tuple[Any, Any, Arrays]:
+        return _gradient.pushforward(function, leaves, tangents)
+
+    # --- speed -------------------------------------------------------------------------------
+
+    def stage(self, function: Staged, selector: ADType, donate: tuple[int, ...] = ()) -> Staged:
+        options = selector.compile  # type: ignore[attr-defined]  # resolved to an AutoTorch
+        return function if options is False else _staging.StagedFunction(function, options, donate)
+
+    def is_staged(self, selector: ADType) -> bool:
+        return selector.compile is not False  # type: ignore[attr-defined]  # an AutoTorch
+
+    def fused_update(self, rule: Any, in_place: bool, selector: ADType) -> Update | None:
+        # A compiled step fuses the neutral update better than a kernel call inside it would be.
+        return None if self.is_staged(selector) else _optimizers.fused_update(rule, in_place)
+
+    # --- errors ------------------------------------------------------------------------------
+
+    def diagnose(self, error: BaseException) -> PolyluxError | None:
+        return _diagnose.diagnose(error)
+
+
+def _device_of(selector: ADType) -> str | None:
+    # Arrays are also moved under `Auto("torch")` and by tests with other selectors.
+    return getattr(selector, "device", None)

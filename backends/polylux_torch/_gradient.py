@@ -1,0 +1,242 @@
+"""Derivatives, eager: value_and_gradient, pullback and pushforward.
+
+`torch.autograd.grad` on leaves of our own, never `torch.func`, which is 2.5 times slower. A call
+that stands inside another derivative differentiates by an alias of each leaf and keeps its graph,
+so that the outer derivative flows through; a call at the top returns constants.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+Arrays = tuple[Any, ...]
+Function = Callable[..., tuple[Any, Arrays]]
+
+
+class _State(threading.local):
+    """What this thread is inside of."""
+
+    depth = 0
+    """Derivatives under way."""
+
+    forward = False
+    """Whether dual numbers are under way: torch has one level of them."""
+
+    staging = False
+    """Whether a step is being traced, so that tensors have no memory yet."""
+
+
+STATE = _State()
+
+# `torch.autograd.grad` costs 12 us of Python around this call, a fifth of a small model's step.
+_run_backward = torch.autograd.Variable._execution_engine.run_backward
+
+
+def is_tracing() -> bool:
+    """Whether this thread is inside a derivative or a trace."""
+    return STATE.depth > 0 or STATE.staging
+
+
+def value(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """`function(*arguments)`, without a graph unless an outer derivative needs it."""
+    if STATE.depth:
+        return function(*arguments)
+    # Results that inference mode has made could not take part in a later derivative.
+    with torch.inference_mode(False), torch.no_grad():
+        return function(*arguments)
+
+
+def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
+    """Value, gradients by the leaves, and auxiliary output."""
+    if torch.is_inference_mode_enabled():
+        with torch.inference_mode(False):
+            return value_and_gradient(function, _recordable(leaves))
+    nested = _is_nested(leaves)
+    tracked = _aliases(leaves) if nested else [a.detach().requires_grad_() for a in leaves]
+    value, aux = _call(function, tracked)
+    if nested:
+        return value, _attached_gradients(value, tracked, None), aux
+    if value.requires_grad:
+        found = _run_backward(
+            (value,), (torch.ones_like(value),), False, False, tuple(tracked),
+            allow_unreachable=True, accumulate_grad=False,
+        )  # fmt: skip
+    else:
+        found = (None,) * len(leaves)
+    value, *rest = _constants((value, *aux), leaves)
+    return value, _fresh(found, leaves), tuple(rest)
+
+
+def pullback(
+    function: Function, leaves: Arrays
+) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
+    """Value, the map from an output cotangent to leaf cotangents, and auxiliary output."""
+    if torch.is_inference_mode_enabled():
+        with torch.inference_mode(False):
+            return pullback(function, _recordable(leaves))
+    nested = _is_nested(leaves)
+    tracked = _aliases(leaves) if nested else [a.detach().requires_grad_() for a in leaves]
+    value, aux = _call(function, tracked)
+
+    def pull(cotangent: Any) -> Arrays:
+        with torch.inference_mode(False):
+            if nested or STATE.depth or (cotangent.requires_grad and torch.is_grad_enabled()):
+                return _attached_gradients(value, tracked, cotangent)
+            found: Sequence[Any] = (None,) * len(leaves)
+            if value.requires_grad:
+                found = torch.autograd.grad(
+                    value, tracked, cotangent, retain_graph=True, allow_unused=True
+                )
+            return _fresh(found, leaves)
+
+    if nested:
+        return value, pull, aux
+    constant, *rest = _constants((value, *aux), leaves)
+    return constant, pull, tuple(rest)
+
+
+def pushforward(function: Function, leaves: Arrays, tangents: Arrays) -> tuple[Any, Any, Arrays]:
+    """Value, derivative along the tangents, and auxiliary output."""
+    if torch.is_inference_mode_enabled():
+        with torch.inference_mode(False):
+            return pushforward(function, _recordable(leaves), _recordable(tangents))
+    if STATE.forward:
+        return _pushforward_by_pullbacks(function, leaves, tangents)
+    try:
+        return _pushforward_by_duals(function, leaves, tangents)
+    except NotImplementedError:
+        # Some operations of torch have no forward rule; one of the user's own errors comes again.
+        return _pushforward_by_pullbacks(function, leaves, tangents)
+
+
+def _pushforward_by_duals(
+    function: Function, leaves: Arrays, tangents: Arrays
+) -> tuple[Any, Any, Arrays]:
+    nested = _is_nested(leaves)
+    with forward_ad.dual_level(), torch.set_grad_enabled(nested):
+        duals = [
+            forward_ad.make_dual(leaf.view_as(leaf) if nested else leaf.detach(), tangent)
+            for leaf, tangent in zip(leaves, tangents, strict=True)
+        ]
+        STATE.forward = True
+        STATE.depth += 1
+        try:
+            dual, aux = function(*duals)
+        finally:
+            STATE.depth -= 1
+            STATE.forward = False
+        value, tangent = forward_ad.unpack_dual(dual)
+        aux = tuple(forward_ad.unpack_dual(array).primal for array in aux)
+        if tangent is None:
+            tangent = torch.zeros_like(value)
+        if nested:
+            return value, tangent, aux
+    value, *rest = _constants((value, *aux), leaves)
+    (tangent,) = _constants((tangent,), tangents)
+    return value, tangent, tuple(rest)
+
+
+def _pushforward_by_pullbacks(
+    function: Function, leaves: Arrays, tangents: Arrays
+) -> tuple[Any, Any, Arrays]:
+    """Forward mode as the derivative of a pullback, which is linear, by its cotangent."""
+    nested = _is_nested(leaves)
+    tracked = _aliases(leaves) if nested else [a.detach().requires_grad_() for a in leaves]
+    value, aux = _call(function, tracked)
+    with torch.enable_grad():
+        cotangent = torch.zeros_like(value).requires_grad_()
+        pulled = _attached_gradients(value, tracked, cotangent)
+        total = torch.stack(
+            [(p * t).sum().to(value.dtype) for p, t in zip(pulled, tangents, strict=True)]
+        ).sum()
+    (tangent,) = _attached_gradients(total, (cotangent,), None)
+    if nested:
+        return value, tangent, aux
+    value, *rest = _constants((value, *aux), leaves)
+    return value, tangent.detach(), tuple(rest)
+
+
+def _is_nested(leaves: Arrays) -> bool:
+    """Whether an outer derivative may flow through: ours, or one that the user runs with torch."""
+    if STATE.depth:
+        return True
+    # A tensor that hangs on a graph is a value of a derivative; a leaf that requires a gradient,
+    # such as torch.nn.Parameter, is only a parameter.
+    for leaf in leaves:
+        if leaf.requires_grad and not leaf.is_leaf:
+            return torch.is_grad_enabled()
+    return False
+
+
+def _aliases(leaves: Arrays) -> list[Any]:
+    """Other tensors of the same values, on the graph and with the tangents of the leaves.
+
+    A derivative by the alias leaves out what reaches the value by another way than this call.
+    """
+    with torch.enable_grad():
+        aliases = [leaf.view_as(leaf) for leaf in leaves]
+    return [a if a.requires_grad else a.requires_grad_() for a in aliases]
+
+
+def _call(function: Function, tracked: Sequence[Any]) -> tuple[Any, Arrays]:
+    state = STATE
+    state.depth += 1
+    try:
+        with torch.enable_grad():
+            return function(*tracked)
+    finally:
+        state.depth -= 1
+
+
+def _attached_gradients(value: Any, tracked: Sequence[Any], cotangent: Any) -> Arrays:
+    if not value.requires_grad:
+        return tuple(torch.zeros_like(a) for a in tracked)
+    return torch.autograd.grad(
+        value, tracked, cotangent, create_graph=True, allow_unused=True, materialize_grads=True
+    )
+
+
+def _fresh(found: Sequence[Any], leaves: Arrays) -> Arrays:
+    """Gradients in buffers of their own: dense, and shared neither among them nor with a leaf."""
+    if STATE.staging:  # without memory nothing can be shared; the staged function sees to it
+        return tuple(
+            torch.zeros_like(leaf) if gradient is None else gradient
+            for gradient, leaf in zip(found, leaves, strict=True)
+        )
+    gradients = []
+    taken = {leaf.data_ptr() for leaf in leaves}
+    for gradient, leaf in zip(found, leaves, strict=True):
+        if gradient is None:
+            gradient = torch.zeros_like(leaf, memory_format=torch.contiguous_format)
+        elif (
+            not gradient.is_contiguous()  # a sum's gradient is one number with strides of zero
+            or gradient.data_ptr() in taken  # both terms of a sum may get the same tensor
+            or (gradient._is_view() and gradient._base.numel() != gradient.numel())
+        ):
+            gradient = gradient.clone(memory_format=torch.contiguous_format)
+        taken.add(gradient.data_ptr())
+        gradients.append(gradient)
+    return tuple(gradients)
+
+
+def _constants(arrays: Arrays, leaves: Arrays) -> Iterator[Any]:
+    """Arrays off the graph; what shares memory with a leaf is copied, as a step may overwrite it."""
+    storages: set[int] | None = None
+    for array in arrays:
+        constant = array.detach()
+        if not STATE.staging and (array.grad_fn is None or array._is_view()):
+            if storages is None:
+                storages = {leaf.untyped_storage().data_ptr() for leaf in leaves}
+            if array.untyped_storage().data_ptr() in storages:
+                constant = constant.clone()
+        yield constant
+
+
+def _recordable(arrays: Arrays) -> Arrays:
+    """What inference mode has made, as tensors that may be saved for a backward pass."""
+    return tuple(a.clone() if a.is_inference() else a for a in arrays)
