@@ -14,6 +14,8 @@ nox.options.default_venv_backend = "virtualenv"
 HERE = pathlib.Path(__file__).parent
 PINS = ("-c", str(HERE / "constraints.txt"))
 FRAMEWORKS = ("torch", "jax", "autograd")
+# Tests build wheels offline with hatchling, and run array code on the strict namespace.
+TEST_TOOLS = ("array-api-strict", "hatchling", "numpydoc")
 # Tests of a framework that is absent are skipped; without this option they fail.
 SKIP_ABSENT = "--absent-framework=skip"
 
@@ -63,7 +65,8 @@ def minimum(session: nox.Session) -> None:
     bounds = _lower_bounds("torch", "jax", "autograd", "demo")
     pins = pathlib.Path(session.create_tmp()) / "minimum.txt"
     pins.write_text("".join(f"{name}=={version}\n" for name, version in bounds.items()))
-    tools = [line for line in _pins() if re.match(r"(pytest|hypothesis|mpmath|hatchling)==", line)]
+    tested_with = ("pytest", "hypothesis", "mpmath", *TEST_TOOLS)
+    tools = [line for line in _pins() if line.partition("==")[0] in tested_with]
     session.install("-c", str(pins), "-e", ".[all,demo,conformance]", *tools)
     session.run("python", "-m", "pip", "freeze")
     session.run("python", "-m", "pytest", SKIP_ABSENT, *session.posargs)
@@ -85,9 +88,9 @@ def distribution(session: nox.Session) -> None:
 
 
 def _install_for_tests(session: nox.Session, extras: str, *, editable: bool = True) -> None:
-    """Install polylux with some extras, and hatchling, with which tests build wheels offline."""
+    """Install polylux with some extras, and the tools of its tests that need no framework."""
     source = f"{HERE}[{extras}]"
-    session.install(*PINS, *(["-e"] if editable else []), source, "hatchling")
+    session.install(*PINS, *(["-e"] if editable else []), source, *TEST_TOOLS)
 
 
 def _lower_bounds(*extras: str) -> dict[str, str]:

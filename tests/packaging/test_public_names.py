@@ -23,8 +23,8 @@ ROOMS = [
 ]
 
 # What numpydoc's validator may not find: an undocumented object, parameters that the signature
-# has not, or in another order, and sections that it cannot read.
-FAULTS = {"GL06", "GL07", "GL08", "PR02", "PR03", "RT02", "YD01"}
+# has not, and sections that it cannot read.
+FAULTS = {"GL06", "GL07", "GL08", "PR02", "YD01"}
 
 
 def documented() -> dict[str, Any]:
@@ -52,5 +52,9 @@ def test_every_room_says_what_it_is_for(room: types.ModuleType) -> None:
 @pytest.mark.parametrize("path", documented())
 def test_a_public_name_is_documented_as_its_signature_is(path: str) -> None:
     validate = pytest.importorskip("numpydoc.validate")
+    faults = set(FAULTS)
+    kinds = {p.kind for p in inspect.signature(documented()[path]).parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        faults.discard("PR02")  # what **options takes is documented by name
     found = validate.validate(path)["errors"]
-    assert [text for code, text in found if code in FAULTS] == []
+    assert [text for code, text in found if code in faults] == []

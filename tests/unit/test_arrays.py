@@ -148,7 +148,7 @@ def test_an_integer_that_does_not_fit_is_an_error_not_another_number() -> None:
 
 
 def test_the_namespace_is_the_backends(selector: ADType) -> None:
-    there = arrays.to_backend(np.ones(3), selector)
+    there = arrays.to_backend(np.ones(3, dtype=np.float32), selector)
     xp = arrays.array_namespace(there, 2.0, None)
     assert xp is arrays.array_namespace(there)  # the second time from the cache
     assert float(xp.sum(there)) == 3.0

@@ -37,8 +37,8 @@ class Backend(ABC):
     options they may read. "Leaves" are arrays of this backend with a real floating dtype: the core
     keeps integer, boolean and non-array leaves, trees, tied leaves and constants to itself.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     name : str
         Registered name.
     capabilities : frozenset of Capability

@@ -20,8 +20,8 @@ class Rule(Spec, ABC):
     between two steps. Numbers that depend on the step are worked out on the host in double
     precision (`scalars`): `1 - float32(0.999)**t` is off by 1e-5 in the first steps.
 
-    Class attributes
-    ----------------
+    Attributes
+    ----------
     kind : str
         Name by which a backend knows the rule when it offers a fused update.
     slots : tuple of str
