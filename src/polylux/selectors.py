@@ -185,7 +185,8 @@ class Auto(ADType):
     Auto('torch', compile=True)
     """
 
-    __slots__ = ("_backend", "_options")
+    _backend: str
+    _options: Frozen
 
     def __new__(cls, name: str, /, **options: Any) -> Auto:
         return object.__new__(cls)
@@ -198,12 +199,12 @@ class Auto(ADType):
 
     @property
     def backend(self) -> str:  # type: ignore[override]  # a value here, a class attribute elsewhere
-        return self._backend  # type: ignore[no-any-return]
+        return self._backend
 
     @property
     def options(self) -> Mapping[str, Any]:
         """The options as given."""
-        return self._options  # type: ignore[no-any-return]
+        return self._options
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
