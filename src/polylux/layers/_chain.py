@@ -10,7 +10,7 @@ import numpy as np
 
 from polylux.errors import OptionError, TreeError
 from polylux.layers._base import HasSetup, Layer
-from polylux.ops import keeping_precision
+from polylux.ops import in_precision
 from polylux.typing import PyTree
 
 
@@ -82,12 +82,7 @@ class Chain(Layer):
         changed: dict[str, Any] = {}
         for name, layer, plain in self._steps:
             if plain:
-                scope = keeping_precision(x)
-                if scope is None:
-                    x = layer(x)
-                else:
-                    with scope:
-                        x = layer(x)
+                x = in_precision(layer, x)
                 continue
             try:
                 parameters, state = ps[name], st[name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,15 @@ from polylux.arrays import array_namespace, common_owner
 from polylux.errors import DomainError, OptionError, PolyluxError, ShapeError, TreeError
 from polylux.layers._base import Layer
 from polylux.layers._initializers import Initializer, draw, glorot_uniform, zeros
-from polylux.ops import ACTIVATIONS, activation, dense, identity, keeping_precision, kind_of
+from polylux.ops import (
+    ACTIVATIONS,
+    activation,
+    dense,
+    identity,
+    in_precision,
+    keeping_precision,
+    kind_of,
+)
 from polylux.typing import PyTree
 
 
@@ -79,13 +88,16 @@ class Dense(Layer):
 
     def _set_activation(self) -> None:
         given = self.activation
-        if given is None or isinstance(given, str):
-            function = identity if given is None else activation(given)
-        elif callable(given) and not isinstance(given, type):
+        if callable(given) and not isinstance(given, type):
             # By its name where it has one, so that `relu` and "relu" make equal layers.
-            function = given
-            known = {f: name for name, f in ACTIVATIONS.items()}
-            object.__setattr__(self, "activation", known.get(given, given))
+            given = next((name for name, known in ACTIVATIONS.items() if known is given), given)
+            object.__setattr__(self, "activation", given)
+        if isinstance(given, str):
+            function = activation(given)
+        elif given is None:
+            function = identity
+        elif callable(given) and not isinstance(given, type):
+            function = functools.partial(in_precision, given)
         else:
             raise OptionError(
                 f"Dense(activation=...) takes a name or a function of one array, got {given!r}"
@@ -104,20 +116,14 @@ class Dense(Layer):
         try:
             weight = ps["weight"]
             bias = ps["bias"] if self.use_bias else None
-            if type(x) is not type(weight) or x.dtype != weight.dtype:
+            if x.dtype != weight.dtype:
                 x, weight, bias = _aligned(x, weight, bias)
             y = dense(x, weight, bias)
         except Exception as error:
             # Looked into only once something has failed: a good call pays nothing.
             self._explain(error, x, ps)
             raise
-        if self._activate is None:
-            return y, st
-        scope = keeping_precision(y)
-        if scope is None:
-            return self._activate(y), st
-        with scope:
-            return self._activate(y), st
+        return y if self._activate is None else self._activate(y), st
 
     def _explain(self, error: Exception, x: Any, ps: PyTree) -> None:
         """Raise a clearer error than `error`, if the input or the parameters do not fit."""
@@ -131,6 +137,7 @@ class Dense(Layer):
             raise TreeError(
                 f"{self!r} needs parameters {expected}, got none named {missing[0]!r}"
             ) from error
+        common_owner((x, *(ps[name] for name in expected)), "Dense")
         for name, shape in expected.items():
             if tuple(ps[name].shape) != shape:
                 raise ShapeError(
@@ -156,8 +163,6 @@ def _length(name: str, value: Any) -> int:
 def _aligned(x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any]:
     """Input and parameters in one dtype; arrays of two libraries are an error."""
     common_owner((x, weight, bias), "Dense")
-    if x.dtype == weight.dtype:
-        return x, weight, bias
     xp = array_namespace(x, weight)
     scope = keeping_precision(x, weight)
     with contextlib.nullcontext() if scope is None else scope:

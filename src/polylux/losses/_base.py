@@ -19,7 +19,7 @@ from polylux.errors import (
     ShapeError,
     nearest,
 )
-from polylux.ops import MACHINE_EPSILON, detach, dtype_name, keeping_precision, kind_of
+from polylux.ops import MACHINE_EPSILON, TRAITS, detach, dtype_name, keeping_precision, kind_of
 from polylux.spec import Spec
 
 Aggregation: TypeAlias = str | Callable[[Any], Any] | None
@@ -122,6 +122,17 @@ class Loss(Spec, ABC):
     # --- the value ----------------------------------------------------------------------------
 
     def _value(self, prediction: Any, target: Any) -> Any:
+        if self._fused and type(target) is type(prediction):
+            # What a training step takes; the rest of this method finds the same, at more cost.
+            known, kinds, constant, scope = TRAITS[type(prediction)]
+            if (
+                known
+                and scope is None
+                and kinds[prediction.dtype] == "float"
+                and target.dtype == prediction.dtype
+                and target.shape == prediction.shape
+            ):
+                return self._mean(prediction, constant(target))
         if isinstance(target, np.generic):
             target = target.item()  # a number, of no library
         name = type(self).__name__
@@ -132,10 +143,10 @@ class Loss(Spec, ABC):
                 f"{name} needs an array as its prediction, got {prediction!r}; "
                 "make one first, for example with np.asarray"
             )
-        scope = keeping_precision(prediction, target)
-        if scope is None:
+        context = keeping_precision(prediction, target)
+        if context is None:
             return self._in_scope(prediction, target)
-        with scope:
+        with context:
             return self._in_scope(prediction, target)
 
     def _in_scope(self, prediction: Any, target: Any) -> Any:

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import array_api_compat
 
-from polylux.arrays import array_namespace, is_array
+from polylux.arrays import is_array
 from polylux.errors import DomainError, OptionError, ShapeError
 from polylux.losses._base import Loss, real_option
-from polylux.losses._kernels import softmax_cross_entropy
+from polylux.losses._kernels import softmax_cross_entropy, softmax_cross_entropy_mean
 from polylux.ops import dtype_name, kind_of
 
 
@@ -90,8 +90,7 @@ class CrossEntropyLoss(Loss):
 
     def _mean(self, prediction: Any, target: Any) -> Any:
         self._check_dim(prediction)
-        lanes = softmax_cross_entropy(prediction, target, self.dim)
-        return array_namespace(prediction).mean(lanes)
+        return softmax_cross_entropy_mean(prediction, target, self.dim)
 
     def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
         self._check_dim(prediction)

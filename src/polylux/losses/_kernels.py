@@ -56,3 +56,29 @@ def softmax_cross_entropy(logits: Any, target: Any, dim: int = -1, /) -> Any:
     """
     xp = array_namespace(logits)
     return -xp.sum(target * log_softmax.neutral(logits, dim), axis=dim)
+
+
+@native()
+def softmax_cross_entropy_mean(logits: Any, target: Any, dim: int = -1, /) -> Any:
+    """Mean of `softmax_cross_entropy(logits, target, dim)` over all lanes.
+
+    Parameters
+    ----------
+    logits, target : arrays of one shape and one real floating dtype
+    dim : int
+        The axis of classes.
+
+    Returns
+    -------
+    0-d array
+        NaN where there is no lane.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> logits, target = np.zeros((1, 4)), np.asarray([[0.0, 1.0, 0.0, 0.0]])
+    >>> round(float(softmax_cross_entropy_mean(logits, target, -1)), 6)  # log 4
+    1.386294
+    """
+    # Through the overridable function: a backend may have a kernel for the lanes only.
+    return array_namespace(logits).mean(softmax_cross_entropy(logits, target, dim))

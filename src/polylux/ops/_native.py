@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Generic, NoReturn, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from polylux import registry
 from polylux.arrays import is_array, owner_of
@@ -125,10 +125,33 @@ def _refuse(name: str, x: Any) -> NoReturn:
     )
 
 
+class Traits(NamedTuple):
+    """What array code must know of arrays of one type."""
+
+    is_array: bool
+    kinds: Kinds
+    """The kind of each dtype."""
+    constant: Callable[[Any], Any]
+    """The same value as a constant for every derivative."""
+    scope: Callable[[Sequence[Any]], contextlib.AbstractContextManager[Any] | None] | None
+    """The backend's precision scope, where it has one."""
+
+
+def _find_traits(array_type: type) -> Traits:
+    owner = owner_of(array_type)
+    if owner is None or owner in ("host", "foreign"):
+        return Traits(owner is not None, kinds_of(array_type), _same, None)
+    backend = registry.load_backend(owner)
+    scope = backend.precision_scope if _has_scope(backend) else None
+    return Traits(True, kinds_of(array_type), backend.stop_gradient, scope)
+
+
+TRAITS: TypeTable[Traits] = TypeTable(_find_traits)
+
+
 def detach(array: Any) -> Any:
     """The same value as a constant for every derivative, whoever owns it."""
-    stop = _STOPS[type(array)]
-    return array if stop is None else stop(array)
+    return TRAITS[type(array)].constant(array)
 
 
 def keeping_precision(*arrays: Any) -> contextlib.AbstractContextManager[Any] | None:
@@ -136,27 +159,21 @@ def keeping_precision(*arrays: Any) -> contextlib.AbstractContextManager[Any] | 
 
     All of one library; the answer None costs a dictionary look-up.
     """
-    scope = _SCOPES[type(arrays[0])]
+    scope = TRAITS[type(arrays[0])].scope
     return None if scope is None else scope([a for a in arrays if is_array(a)])
 
 
-def _find_stop(array_type: type) -> Callable[[Any], Any] | None:
-    owner = owner_of(array_type)
-    if owner in (None, "host", "foreign"):
-        return None
-    return registry.load_backend(owner).stop_gradient
+def in_precision(function: Callable[[Any], T], x: Any, /) -> T:
+    """`function(x)`, inside the context in which `x` keeps its dtype."""
+    scope = keeping_precision(x)
+    if scope is None:
+        return function(x)
+    with scope:
+        return function(x)
 
 
-def _find_scope(array_type: type) -> Callable[..., Any] | None:
-    owner = owner_of(array_type)
-    if owner in (None, "host", "foreign"):
-        return None
-    backend = registry.load_backend(owner)
-    return backend.precision_scope if _has_scope(backend) else None
-
-
-_STOPS = TypeTable(_find_stop)
-_SCOPES = TypeTable(_find_scope)
+def _same(array: Any) -> Any:
+    return array
 
 
 def _has_scope(backend: Backend) -> bool:

@@ -140,7 +140,7 @@ def test_prediction_of_another_kind_is_an_error(dtype: Any, loss: Any, library: 
 
 
 def test_complex_target_is_an_error(library: Any) -> None:
-    with pytest.raises(DTypeError, match="MSELoss needs a real target, got .*complex128"):
+    with pytest.raises(DTypeError, match=r"MSELoss needs a real target, got .*complex128"):
         MSELoss()(library.array(P), library.array(T, np.complex128))
 
 
@@ -179,7 +179,7 @@ def test_number_is_the_target_of_every_entry(target: Any, loss: Any, library: An
 
 @each_loss
 def test_target_of_another_library_is_an_error(loss: Any, differentiating: Any) -> None:
-    with pytest.raises(ArrayMixError, match="arrays of different libraries: .*to_backend"):
+    with pytest.raises(ArrayMixError, match=r"arrays of different libraries: .*to_backend"):
         loss(differentiating.array(P), T)
     with pytest.raises(ArrayMixError, match="arrays of different libraries"):
         loss(P, differentiating.array(T))

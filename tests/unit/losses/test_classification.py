@@ -10,7 +10,7 @@ import pytest
 
 import polylux
 from polylux.errors import DomainError, OptionError, ShapeError
-from polylux.losses import CrossEntropyLoss, softmax_cross_entropy
+from polylux.losses import CrossEntropyLoss, softmax_cross_entropy, softmax_cross_entropy_mean
 
 EPS = 2.0**-52
 SHAPES = [((4, 3), -1), ((4, 3), 0), ((2, 5, 3, 2), 1), ((3,), -1)]
@@ -145,11 +145,16 @@ def test_gradient_with_logits_is_softmax_times_total_minus_target(
 
 
 @pytest.mark.parametrize("neutral", [True, False], ids=["neutral", "kernel"])
-def test_gradient_with_logits_is_finite_at_extremes(neutral: bool, differentiating: Any) -> None:
-    function = softmax_cross_entropy.neutral if neutral else softmax_cross_entropy
+@pytest.mark.parametrize("reduced", [False, True], ids=["lanes", "mean"])
+def test_gradient_with_logits_is_finite_at_extremes(
+    reduced: bool, neutral: bool, differentiating: Any
+) -> None:
+    native = softmax_cross_entropy_mean if reduced else softmax_cross_entropy
+    function = native.neutral if neutral else native
 
     def total(x: Any, t: Any) -> Any:
-        return polylux.array_namespace(x).sum(function(x, t, -1))
+        lanes = function(x, t, -1)
+        return lanes * 2 if reduced else polylux.array_namespace(x).sum(lanes)
 
     x = np.asarray([[1e4, -1e4, 0.0], [0.0, 0.0, 0.0]])
     t = np.asarray([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])

@@ -109,9 +109,14 @@ def test_derivative_is_the_closed_form_at_kinks_and_extremes(
     x = differentiating.array(POINTS)
     gradient = differentiating.host(polylux.gradient(total, differentiating.selector, x))
     exact = _exact(DERIVATIVES[name], POINTS)
-    # 25 terms of a polynomial whose derivative's coefficients add up to about 3
-    tolerance = 64 * EPS if name.startswith("gelu") else 8 * EPS
-    np.testing.assert_allclose(gradient, exact, rtol=0, atol=tolerance)
+    tolerance = np.full(len(POINTS), 8 * EPS)
+    if name in ("silu", "gelu", "gelu_approximate"):
+        # Products of x and 1 - sigmoid(x) or its like, which is rounded as a number close to 1.
+        tolerance *= np.maximum(np.abs(POINTS), 1.0)
+    if name.startswith("gelu"):
+        # 25 terms of a polynomial, the absolute coefficients of whose derivative add up to 3
+        tolerance += 56 * EPS
+    np.testing.assert_array_less(np.abs(gradient - exact), tolerance)
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,11 @@ def test_detach_asks_the_owner(tensors: TensorBackend) -> None:
 @pytest.mark.parametrize("name", sorted(ops.natives()))
 def test_integer_arrays_are_an_error_with_a_remedy(name: str, library: Any) -> None:
     x = library.array([[1]], np.int32)
-    arguments = (x, x) if name in ("dense", "mse", "softmax_cross_entropy") else (x,)
+    arguments = (
+        (x, x)
+        if name in ("dense", "mse", "softmax_cross_entropy", "softmax_cross_entropy_mean")
+        else (x,)
+    )
     with pytest.raises(DTypeError, match=rf"{name} needs real floating-point.*xp.astype"):
         ops.natives()[name](*arguments)
 
