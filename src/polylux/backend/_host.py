@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import array_api_compat.numpy
 import numpy as np
 
 from polylux.backend._capability import Capability
@@ -21,6 +20,9 @@ class HostBackend(Backend):
 
     @property
     def namespace(self) -> Any:
+        # Imported at first use: it costs as much as the rest of polylux together.
+        import array_api_compat.numpy
+
         return array_api_compat.numpy
 
     def owns(self, array_type: type) -> bool:
