@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib.util
 import re
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.doctest import MultipleDoctestFailures
 
 from polylux.errors import FrameworkMissingError
 
@@ -14,6 +18,7 @@ from polylux.errors import FrameworkMissingError
 OPTIONAL = (
     "torch", "jax", "autograd", "optax", "sklearn", "matplotlib", "array_api_strict", "ml_dtypes",
 )  # fmt: skip
+ABSENT = {name for name in OPTIONAL if importlib.util.find_spec(name) is None}
 _NO_MODULE = re.compile(rf"ModuleNotFoundError: No module named '({'|'.join(OPTIONAL)})[.']")
 
 
@@ -24,6 +29,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="fail",
         help="what to do with tests of frameworks that are not installed (default: %(default)s)",
     )
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    what = "skipping their tests" if _skips(config) else "their tests fail"
+    return [f"not installed: {', '.join(sorted(ABSENT))} ({what})"] if ABSENT else []
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out plugins whose framework is absent, and their tests: they import it at once."""
+    plugin = collection_path.name.removeprefix("polylux_")
+    return True if plugin in ABSENT and _skips(config) else None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,15 +68,26 @@ def pytest_make_collect_report(
 def _skip_if_absent(item: pytest.Item) -> Generator[None, Any, Any]:
     try:
         return (yield)
-    except FrameworkMissingError as error:
-        if not _skips(item.config):
+    except (Exception, pytest.fail.Exception) as error:
+        reason = _absent(error) if _skips(item.config) else None
+        if reason is None:
             raise
-        reason = str(error)
-    except ModuleNotFoundError as error:
-        if not _skips(item.config) or (error.name or "").partition(".")[0] not in OPTIONAL:
-            raise
-        reason = f"{error.name} is not installed"
     pytest.skip(reason)
+
+
+def _absent(error: BaseException) -> str | None:
+    """What a test lacked, if that is why it failed."""
+    if isinstance(error, doctest.UnexpectedException):
+        return _absent(error.exc_info[1])
+    if isinstance(error, MultipleDoctestFailures):
+        return _absent(error.failures[0])
+    if isinstance(error, pytest.fail.Exception) and error.__context__ is not None:
+        return _absent(error.__context__)  # a `pytest.warns` that was left before the warning
+    if isinstance(error, FrameworkMissingError):
+        return str(error)
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in ABSENT:
+        return f"{error.name} is not installed"
+    return None
 
 
 def _skips(config: pytest.Config) -> bool:
