@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from autograd.extend import SparseObject
 
-from ._array import Array, Box, lift
+from ._array import Array, ArraySpace, Box, lift
 from ._rules import linear
 
 __all__ = ["getitem", "take", "take_along_axis"]
@@ -28,9 +29,23 @@ def _scatter_data(g: np.ndarray, *, key: Any, shape: tuple[int, ...]) -> Any:
     return out
 
 
-_getitem: Any = linear(
-    "getitem", lambda x, *, key: x[key], lambda g, x, *, key: _scatter(g, key=key, shape=x.shape)
-)
+def _add_at(into: Array, key: Any, g: np.ndarray) -> Array:
+    """Add `g` where the key picks, in the buffer of `into`, which the backward pass owns."""
+    if _is_basic(key):
+        into._data[key] += g
+    else:
+        np.add.at(into._data, key, g)
+    return into
+
+
+def _getitem_transpose(g: Any, x: Any, *, key: Any) -> Any:
+    if type(g) is Array and type(x) is Array:
+        # autograd's sparse cotangent: a loop over `x[i]` costs no array of zeros for each i
+        return SparseObject(ArraySpace(x), lambda into: _add_at(into, key, g._data))
+    return _scatter(g, key=key, shape=x.shape)
+
+
+_getitem: Any = linear("getitem", lambda x, *, key: x[key], _getitem_transpose)
 _scatter: Any = linear("scatter", _scatter_data, lambda g, x, *, key, shape: _getitem(g, key=key))
 
 

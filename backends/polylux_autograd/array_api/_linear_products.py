@@ -8,18 +8,10 @@ from typing import Any
 import numpy as np
 
 from ._array import Array, lift
-from ._dtypes import promote
 from ._manipulation import expand_dims, moveaxis, permute_dims, reshape
-from ._rules import fit, linear, primitive
+from ._rules import binary, fit, linear
 
 __all__ = ["matmul", "matrix_transpose", "outer", "tensordot", "transpose_all", "vecdot"]
-
-
-def _matmul_data(a: np.ndarray, b: np.ndarray) -> Any:
-    if a.dtype is not b.dtype and a.dtype != b.dtype:
-        common = promote(a.dtype, b.dtype)
-        a, b = a.astype(common, copy=False), b.astype(common, copy=False)
-    return np.matmul(a, b)
 
 
 def _matmul_rule1(g: Any, ans: Any, x1: Any, x2: Any) -> Any:
@@ -29,7 +21,7 @@ def _matmul_rule1(g: Any, ans: Any, x1: Any, x2: Any) -> Any:
         return fit(matmul(x2, expand_dims(g, -1))[..., 0], x1)
     if x2.ndim == 1:
         return fit(expand_dims(g, -1) * x2, x1)
-    return fit(_matmul(g, matrix_transpose(x2)), x1)
+    return fit(matmul(g, matrix_transpose(x2)), x1)
 
 
 def _matmul_rule2(g: Any, ans: Any, x1: Any, x2: Any) -> Any:
@@ -39,28 +31,20 @@ def _matmul_rule2(g: Any, ans: Any, x1: Any, x2: Any) -> Any:
         return fit(matmul(matrix_transpose(x1), expand_dims(g, -1))[..., 0], x2)
     if x1.ndim == 1:
         return fit(expand_dims(x1, -1) * expand_dims(g, -2), x2)
-    return fit(_matmul(matrix_transpose(x1), g), x2)
+    return fit(matmul(matrix_transpose(x1), g), x2)
 
 
-_matmul: Any = primitive(
+matmul: Any = binary(
     "matmul",
-    _matmul_data,
-    [_matmul_rule1, _matmul_rule2],
-    [
-        lambda t, ans, x1, x2: _matmul(t, x2),
-        lambda t, ans, x1, x2: _matmul(x1, t),
-    ],
+    np.matmul,
+    _matmul_rule1,
+    _matmul_rule2,
+    "Matrix product over the last two axes; a 1-d operand is a vector.",
+    tangents=(
+        lambda t, ans, x1, x2: matmul(t, x2),
+        lambda t, ans, x1, x2: matmul(x1, t),
+    ),
 )
-
-
-def matmul(x1: Any, x2: Any, /) -> Any:
-    """Matrix product over the last two axes; a 1-d operand is a vector."""
-    if type(x1) is Array and type(x2) is Array:
-        return Array(_matmul_data(x1._data, x2._data))
-    for x in (x1, x2):
-        if isinstance(x, (bool, int, float, complex)):
-            raise TypeError(f"matmul needs arrays of at least one axis, got the scalar {x!r}")
-    return _matmul(lift(x1), lift(x2))
 
 
 _transpose: Any = linear(

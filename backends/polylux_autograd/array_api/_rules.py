@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from autograd.extend import JVPNode
+from autograd.extend import JVPNode, SparseObject
 
 from ._array import Array, Box, lift, raw
 from ._dtypes import promote
@@ -107,11 +107,21 @@ def apply_promoted(forward: Function, x1: Any, x2: Any) -> Array:
 
 
 def binary(
-    name: str, forward: Function, rule1: Function | None, rule2: Function | None, doc: str
+    name: str,
+    forward: Function,
+    rule1: Function | None,
+    rule2: Function | None,
+    doc: str,
+    *,
+    tangents: tuple[Function, Function] | None = None,
 ) -> Function:
-    """An elementwise function of two operands; a rule of None is a derivative of zero."""
+    """An elementwise function of two operands; a rule of None is a derivative of zero.
+
+    With rules of their own for `tangents`, the function need not be elementwise.
+    """
     rule_1: Function = rule1 or _zero
     rule_2: Function = rule2 or _zero
+    tangent_1, tangent_2 = tangents or (rule_1, rule_2)
 
     def function(x1: Any, x2: Any, /) -> Any:
         kind1, kind2 = type(x1), type(x2)
@@ -144,22 +154,22 @@ def binary(
                 v2, node2 = x2._value, x2._node
                 ans = function(v1, v2)
                 if isinstance(node1, JVPNode):
-                    t1 = rule_1(node1.g, ans, v1, v2)
-                    t2 = rule_2(node2.g, ans, v1, v2)
+                    t1 = tangent_1(node1.g, ans, v1, v2)
+                    t2 = tangent_2(node2.g, ans, v1, v2)
                     return Box(ans, trace, forward_node(fill(t1 + t2, ans)))
                 return Box(ans, trace, reverse_node((node1, node2), lambda g: (
                     fit(rule_1(g, ans, v1, v2), v1), fit(rule_2(g, ans, v1, v2), v2))))
             v2 = x2 if kind2 is not np.ndarray else Array(x2)
             ans = function(v1, v2)
             if isinstance(node1, JVPNode):
-                return Box(ans, trace, forward_node(fill(rule_1(node1.g, ans, v1, v2), ans)))
+                return Box(ans, trace, forward_node(fill(tangent_1(node1.g, ans, v1, v2), ans)))
             return Box(ans, trace, reverse_node(
                 (node1,), lambda g: (fit(rule_1(g, ans, v1, v2), v1),)))
         v1 = x1 if kind1 is not np.ndarray else Array(x1)
         v2, node2 = x2._value, x2._node
         ans = function(v1, v2)
         if isinstance(node2, JVPNode):
-            return Box(ans, trace, forward_node(fill(rule_2(node2.g, ans, v1, v2), ans)))
+            return Box(ans, trace, forward_node(fill(tangent_2(node2.g, ans, v1, v2), ans)))
         return Box(ans, trace, reverse_node(
             (node2,), lambda g: (fit(rule_2(g, ans, v1, v2), v2),)))
 
@@ -169,6 +179,24 @@ def binary(
 
 def _zero(g: Any, *_: Any) -> Any:
     return Array(np.zeros(g.shape, g.dtype))
+
+
+def single(name: str, forward: Function, vjp: Function, jvp: Function) -> Function:
+    """A function `f(x, **settings)` of one array: `primitive` with less to look at per call."""
+
+    def function(x: Any, **settings: Any) -> Any:
+        if type(x) is not Box:
+            return Array(forward(lift(x)._data, **settings))
+        trace = x._trace
+        if trace not in OPEN:
+            require_open(trace)
+        value, node = x._value, x._node
+        ans = function(value, **settings)
+        if isinstance(node, JVPNode):
+            return Box(ans, trace, forward_node(jvp(node.g, ans, value, **settings)))
+        return Box(ans, trace, reverse_node((node,), lambda g: (vjp(g, ans, value, **settings),)))
+
+    return name_it(function, name, None)
 
 
 def primitive(
@@ -186,6 +214,8 @@ def primitive(
     `multiple`, the answer is a tuple; a vjp gets a list with one cotangent and None for the others,
     a jvp gives a tuple of tangents, None for an output without derivative.
     """
+    if len(vjps) == 1 and not multiple:
+        return single(name, forward, vjps[0], jvps[0])
 
     def function(*operands: Any, **settings: Any) -> Any:
         top = None
@@ -262,7 +292,7 @@ def linear(name: str, forward: Function, transpose: Function) -> Function:
     def jvp(t: Any, ans: Any, x: Any, **settings: Any) -> Any:
         return function(t, **settings)
 
-    function = primitive(name, forward, [vjp], [jvp])
+    function = single(name, forward, vjp, jvp)
     return function
 
 
@@ -296,6 +326,10 @@ def fill(t: Any, ans: Any) -> Any:
 
 def accumulate(a: Any, b: Any, owned: bool) -> Any:
     """Sum of two cotangents, in place when `a` belongs to this backward pass."""
+    if type(b) is SparseObject:
+        if type(a) is not Array:
+            return a + b.mut_add(b.vs.zeros())
+        return b.mut_add(a if owned else Array(a._data.copy()))
     if type(a) is Array and type(b) is Array:
         left, right = a._data, b._data
         if owned and left.dtype is right.dtype and left.shape == right.shape:

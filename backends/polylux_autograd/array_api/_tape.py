@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from autograd.extend import JVPNode, VJPNode
+from autograd.extend import JVPNode, SparseObject, VJPNode
 from autograd.tracer import trace_stack
 
 from polylux.errors import LeakedTracerError
@@ -116,6 +116,9 @@ def backward(end: Any, seed: Any, add: Callable[[Any, Any, bool], Any]) -> dict[
         for parent, part in zip(parents, node.vjp(cotangents.pop(node)), strict=False):
             known = cotangents.get(parent)
             if known is None:
+                if type(part) is SparseObject:
+                    part = part.mut_add(part.vs.zeros())
+                    owned.add(parent)
                 cotangents[parent] = part
             else:
                 cotangents[parent] = add(known, part, parent in owned)

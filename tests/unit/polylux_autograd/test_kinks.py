@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-pytest.importorskip("autograd")
+autograd = pytest.importorskip("autograd")
 
-import polylux_autograd.array_api as xp
-from polylux_autograd._tracing import pullback, pushforward
+import polylux_autograd.array_api as xp  # noqa: E402
+from polylux_autograd._tracing import pullback, pushforward  # noqa: E402
 
 inf = math.inf
 
@@ -110,6 +110,17 @@ def test_repeated_index_adds_up_and_unused_elements_get_zero():
         gradient(lambda x: xp.sum(xp.take(x, index)), [1.0, 2.0, 3.0]), [0, 3, 1])
     np.testing.assert_array_equal(
         gradient(lambda x: xp.sum(x[index]), [1.0, 2.0, 3.0]), [0, 3, 1])
+
+
+def test_slices_of_one_array_add_up_beside_other_uses():
+    def f(x):
+        parts = [x[i] * (i + 1.0) for i in range(3)]
+        return sum(parts) * 1.0 + xp.sum(x * 10) + xp.sum(x[1:]) + xp.sum(x[index] * x[index])
+
+    index = xp.asarray([2, 2])
+    expected = [11, 13, 14 + 4 * 3.0]
+    np.testing.assert_array_equal(gradient(f, [1.0, 2.0, 3.0]), expected)
+    np.testing.assert_array_equal(np.asarray(autograd.grad(f)(xp.asarray([1.0, 2, 3]))), expected)
 
 
 def test_astype_casts_the_gradient_back():
