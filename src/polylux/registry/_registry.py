@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.metadata
 import threading
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polylux.backend import Backend, Plugin
 from polylux.errors import (
@@ -19,6 +18,9 @@ from polylux.errors import (
 )
 from polylux.registry._loading import BackendInfo, check_plugin, describe, instantiate
 from polylux.selectors import ADType, Auto, NoAutoDiff
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "polylux.backends"
 """Entry-point group under which plugins announce themselves."""
@@ -59,6 +61,8 @@ class _Registry:
     def discover(self) -> None:
         if self.discovered:
             return
+        import importlib.metadata  # at first use: it takes a tenth of polylux's import
+
         with self.lock:
             if self.discovered or self.discovering:
                 return
@@ -71,7 +75,7 @@ class _Registry:
             finally:
                 self.discovering = False
 
-    def _add_entry_point(self, point: importlib.metadata.EntryPoint) -> None:
+    def _add_entry_point(self, point: EntryPoint) -> None:
         owner = f"{point.dist.name} ({point.value})" if point.dist is not None else point.value
         try:
             self.add(_load_entry_point(point, owner), owner)
@@ -219,7 +223,7 @@ def generation() -> int:
     return _REGISTRY.generation
 
 
-def _load_entry_point(point: importlib.metadata.EntryPoint, owner: str) -> Plugin:
+def _load_entry_point(point: EntryPoint, owner: str) -> Plugin:
     try:
         plugin = point.load()
     except Exception as error:
