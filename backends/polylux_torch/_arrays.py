@@ -74,7 +74,7 @@ def from_foreign(arrays: Sequence[Any], device: str | None) -> list[torch.Tensor
             return None
         with _recordable():
             # Cloned, since torch could write into what other frameworks hold to be immutable.
-            taken = [torch.from_dlpack(array).clone() for array in arrays]
+            taken = [torch.utils.dlpack.from_dlpack(array).clone() for array in arrays]
     except (AttributeError, TypeError, ValueError, RuntimeError, BufferError):
         return None
     return to_device(taken, device)
@@ -91,7 +91,7 @@ def _tensor_of(array: np.ndarray[Any, Any]) -> torch.Tensor:
     if native in _SHARED_DTYPES:
         return torch.from_numpy(np.array(array, dtype=native, order="C"))
     raise DTypeError(
-        f"torch has no dtype for {dtype} arrays; cast them first, to float32 or float64 for instance"
+        f"torch has no dtype for {dtype} arrays; cast them first, to float32 for instance"
     )
 
 
@@ -103,7 +103,7 @@ def _array_of(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
             )
         return tensor.view(torch.int16).numpy(force=True).view(_BFLOAT16)
     try:
-        return tensor.numpy(force=True)  # type: ignore[no-any-return]
+        return tensor.numpy(force=True)
     except TypeError as error:
         raise DTypeError(
             f"numpy has no dtype for {tensor.dtype}; cast the tensor first, to float32 for instance"

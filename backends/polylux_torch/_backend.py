@@ -1,4 +1,4 @@
-"""TorchBackend: PyTorch as the core sees it; each method hands over to the module that does the work."""
+"""TorchBackend: the contract's methods, each handed on to the file that holds its subject."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from polylux_torch import _arrays, _diagnose, _gradient, _optimizers, _staging
-from polylux_torch._kernels import KERNELS
-from polylux_torch._namespace import namespace
 
 from polylux.backend import Backend, Capability
 from polylux.errors import PolyluxError
 from polylux.selectors import ADType
+from polylux_torch import _arrays, _diagnose, _gradient, _optimizers, _staging
+from polylux_torch._kernels import KERNELS
+from polylux_torch._namespace import namespace
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]

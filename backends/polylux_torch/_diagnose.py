@@ -49,9 +49,10 @@ def diagnose(error: BaseException) -> PolyluxError | None:
 
 def _mixed(text: str) -> ArrayMixError:
     return ArrayMixError(
-        f"an array or a function of numpy, or of another library, met a torch tensor ({_short(text)}); "
-        "convert constants first, with xp = array_namespace(x); xp.asarray(constant, dtype=x.dtype), "
-        "or with to_backend(constant, AutoTorch()), and call the functions of xp instead of numpy's"
+        "an array or a function of numpy, or of another library, met a torch tensor "
+        f"({_short(text)}); convert constants first, with xp = array_namespace(x); "
+        "xp.asarray(constant, dtype=x.dtype), or with to_backend(constant, AutoTorch()), "
+        "and call the functions of xp instead of numpy's"
     )
 
 

@@ -7,15 +7,21 @@ so that the outer derivative flows through; a call at the top returns constants.
 
 from __future__ import annotations
 
+import functools
+import importlib
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
-from torch.autograd import forward_ad
+from torch.autograd import forward_ad as _forward_ad
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
+
+
+forward_ad: Any = _forward_ad  # torch leaves it without annotations
 
 
 class _State(threading.local):
@@ -61,20 +67,17 @@ def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays,
     value, aux = _call(function, tracked)
     if nested:
         return value, _attached_gradients(value, tracked, None), aux
+    found: Sequence[Any] = (None,) * len(leaves)
     if value.requires_grad:
         found = _run_backward(
             (value,), (torch.ones_like(value),), False, False, tuple(tracked),
             allow_unreachable=True, accumulate_grad=False,
         )  # fmt: skip
-    else:
-        found = (None,) * len(leaves)
     value, *rest = _constants((value, *aux), leaves)
     return value, _fresh(found, leaves), tuple(rest)
 
 
-def pullback(
-    function: Function, leaves: Arrays
-) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
+def pullback(function: Function, leaves: Arrays) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
     """Value, the map from an output cotangent to leaf cotangents, and auxiliary output."""
     if torch.is_inference_mode_enabled():
         with torch.inference_mode(False):
@@ -117,6 +120,7 @@ def pushforward(function: Function, leaves: Arrays, tangents: Arrays) -> tuple[A
 def _pushforward_by_duals(
     function: Function, leaves: Arrays, tangents: Arrays
 ) -> tuple[Any, Any, Arrays]:
+    _load_forward_rules()
     nested = _is_nested(leaves)
     with forward_ad.dual_level(), torch.set_grad_enabled(nested):
         duals = [
@@ -139,6 +143,14 @@ def _pushforward_by_duals(
     value, *rest = _constants((value, *aux), leaves)
     (tangent,) = _constants((tangent,), tangents)
     return value, tangent, tuple(rest)
+
+
+@functools.cache
+def _load_forward_rules() -> None:
+    """Import what torch's first dual number would, without the warning that torch gives itself."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        importlib.import_module("torch._decomp.decompositions_for_jvp")
 
 
 def _pushforward_by_pullbacks(
@@ -225,7 +237,7 @@ def _fresh(found: Sequence[Any], leaves: Arrays) -> Arrays:
 
 
 def _constants(arrays: Arrays, leaves: Arrays) -> Iterator[Any]:
-    """Arrays off the graph; what shares memory with a leaf is copied, as a step may overwrite it."""
+    """Arrays off the graph; copies of those that share memory with a leaf, which may change."""
     storages: set[int] | None = None
     for array in arrays:
         constant = array.detach()

@@ -9,6 +9,7 @@ from typing import Any
 import array_api_compat.torch as compat
 import numpy as np
 import torch
+
 from polylux_torch import _arrays
 
 
@@ -30,18 +31,18 @@ def asarray(
         return tensor if dtype is None else tensor.to(dtype)
     if isinstance(obj, list | tuple) and _holds_tensor(obj):
         first = _first_tensor(obj)
-        obj = torch.stack([asarray(item, device=first.device) for item in obj])
-        return obj.to(dtype=dtype, device=device)
+        stacked = torch.stack([asarray(item, device=first.device) for item in obj])
+        return stacked.to(dtype=dtype, device=device)
     if isinstance(obj, torch.Tensor):
         moved = obj.to(dtype=dtype, device=device)
         return moved.clone() if copy and moved is obj else moved
-    return compat.asarray(obj, dtype=dtype, device=device, copy=copy)  # type: ignore[no-any-return]
+    return compat.asarray(obj, dtype=dtype, device=device, copy=copy)
 
 
 @functools.lru_cache(maxsize=256)
 def isdtype(dtype: Any, kind: Any) -> bool:
     """As the standard's `isdtype`; kept, since losses ask at every call."""
-    return compat.isdtype(dtype, kind)  # type: ignore[no-any-return]
+    return compat.isdtype(dtype, kind)
 
 
 def _holds_tensor(values: Any) -> bool:
@@ -69,9 +70,9 @@ def _without_promotion(native: Any, general: Any) -> Any:
 
     @functools.wraps(general)
     def function(x1: Any, x2: Any, /, **options: Any) -> Any:
-        if not options and isinstance(x1, torch.Tensor) and isinstance(x2, torch.Tensor):
-            if x1.dtype is x2.dtype:
-                return native(x1, x2)
+        plain = not options and isinstance(x1, torch.Tensor) and isinstance(x2, torch.Tensor)
+        if plain and x1.dtype is x2.dtype:
+            return native(x1, x2)
         return general(x1, x2, **options)
 
     return function
@@ -81,7 +82,7 @@ def where(condition: torch.Tensor, x1: Any, x2: Any, /) -> torch.Tensor:
     """As the standard's `where`, Python scalars included."""
     if isinstance(x1, torch.Tensor) and isinstance(x2, torch.Tensor) and x1.dtype is x2.dtype:
         return torch.where(condition, x1, x2)
-    return compat.where(condition, x1, x2)  # type: ignore[no-any-return]
+    return compat.where(condition, x1, x2)
 
 
 _COMMON_BINARY = (
@@ -92,5 +93,8 @@ namespace = types.ModuleType("polylux_torch.namespace", "torch by the array API 
 namespace.__dict__.update({name: getattr(compat, name) for name in dir(compat)})
 namespace.__dict__.update(asarray=asarray, isdtype=isdtype, where=where)
 namespace.__dict__.update(
-    {name: _without_promotion(getattr(torch, name), getattr(compat, name)) for name in _COMMON_BINARY}
+    {
+        name: _without_promotion(getattr(torch, name), getattr(compat, name))
+        for name in _COMMON_BINARY
+    }
 )

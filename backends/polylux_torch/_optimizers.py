@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
 from polylux_torch._namespace import namespace
 
 Arrays = tuple[Any, ...]

@@ -12,16 +12,18 @@ the trace and looked at before it is used for another size.
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from polylux_torch._trace import Dimensions, Trace
-
 from polylux.errors import OptionError
+
+if TYPE_CHECKING:
+    from polylux_torch._trace import Dimensions, Trace
 
 _KEYS_KEPT = 64
 """Combinations of shapes and dtypes whose trace is known at once."""
@@ -61,7 +63,10 @@ class StagedFunction:
     """
 
     def __init__(
-        self, function: Callable[..., Any], options: bool | Mapping[str, Any], donate: tuple[int, ...]
+        self,
+        function: Callable[..., Any],
+        options: bool | Mapping[str, Any],
+        donate: tuple[int, ...],
     ) -> None:
         self._function = function
         self._options = dict(options) if isinstance(options, Mapping) else {}
@@ -118,13 +123,13 @@ class StagedFunction:
                 return trace
         wanted = self._options.get("dynamic") is not False
         # Sizes 0 and 1 broadcast or vanish: torch takes them for constants.
-        if wanted and all(shapes[i][d] > 1 for i, d in family.varying):
-            if family.attempts < _SYMBOLIC_ATTEMPTS:
-                family.attempts += 1
-                symbolic = self._symbolic_trace(groups, tensors, frozenset(family.varying))
-                if symbolic is not None:
-                    family.symbolic.append(symbolic)
-                    return symbolic
+        wanted = wanted and all(shapes[i][d] > 1 for i, d in family.varying)
+        if wanted and family.attempts < _SYMBOLIC_ATTEMPTS:
+            family.attempts += 1
+            symbolic = self._symbolic_trace(groups, tensors, frozenset(family.varying))
+            if symbolic is not None:
+                family.symbolic.append(symbolic)
+                return symbolic
         return self._trace(groups, tensors, frozenset())
 
     def _symbolic_trace(
@@ -137,7 +142,7 @@ class StagedFunction:
         return trace if trace.accepts(tensors) else None
 
     def _trace(self, groups: tuple[Any, ...], tensors: list[Any], varying: Dimensions) -> Trace:
-        donated = []
+        donated: list[int] = []
         place = 0
         for number, group in enumerate(groups):
             size = _count(group)
@@ -149,7 +154,9 @@ class StagedFunction:
             rest = iter(fakes)
             return self._function(*(_regroup(group, rest) for group in groups))  # type: ignore[no-any-return]
 
-        trace = Trace(flat, tensors, varying, donated)
+        # Imported at the first trace: dynamo and its kin take a second, of no use without compile.
+        module = importlib.import_module("polylux_torch._trace")
+        trace: Trace = module.Trace(flat, tensors, varying, donated)
         trace.compile(self._options)
         return trace
 
@@ -193,5 +200,3 @@ def _regroup(group: Any, tensors: Any) -> Any:
     if group and type(group[0]) is float:
         return tuple(next(tensors).unbind(0))
     return tuple([_regroup(item, tensors) for item in group])
-
-

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from polylux_torch._gradient import STATE
 from torch._dynamo.source import ConstantSource
 from torch._subclasses import FakeTensor, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -22,6 +21,7 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 
 from polylux.errors import UnsupportedError
+from polylux_torch._gradient import STATE
 
 Dimensions = frozenset[tuple[int, int]]
 """Of argument `i` the dimension `d`."""
@@ -71,20 +71,15 @@ class Trace:
             return outputs
 
         with _staging(), torch.enable_grad():
-            mode = "symbolic" if varying else "fake"
-            self._graph = make_fx(recorded, tracing_mode=mode)(*self._fakes)
+            tracer = make_fx(recorded, tracing_mode="symbolic" if varying else "fake")
+            self._graph = tracer(*self._fakes)
         self._run: Callable[..., Any] = self._graph
         self._is_symbolic = bool(varying)
         self._static_is_general = not (varying and _holds_symbol(self._static))
 
     def compile(self, options: Mapping[str, Any]) -> None:
         """Compile the graph with these keywords of `torch.compile`."""
-        options = dict(options)
-        if options.get("backend", "inductor") == "inductor":
-            self._run = _by_inductor(self._graph, self._fakes, options)
-        else:
-            options.pop("fullgraph", None)
-            self._run = torch.compile(self._graph, fullgraph=True, **options)
+        self._run = _compiled(self._graph, self._fakes, options)
         if self._is_symbolic:
             # Only now: the compiler asks things of the sizes too.
             self._guards = self._shapes.produce_guards_expression(self._fakes, ignore_static=False)
@@ -201,24 +196,33 @@ def _fits(result: Any, buffer: Any) -> bool:
     )
 
 
-def _by_inductor(graph: Any, fakes: Sequence[Any], options: Mapping[str, Any]) -> Any:
+def _compiled(graph: Any, fakes: Sequence[Any], options: Mapping[str, Any]) -> Any:
+    backend = options.get("backend", "inductor")
+    if backend != "inductor":
+        # Backends take graphs; `torch.compile` itself would read this one as Python once more.
+        compiler = torch._dynamo.lookup_backend(backend) if isinstance(backend, str) else backend
+        taken = {name: options[name] for name in ("mode", "options") if options.get(name)}
+        return compiler(graph, list(fakes), **taken)
     inductor = _inductor()
     settings = dict(options.get("options") or {})
     if options.get("mode") not in (None, "default"):
         settings = {**inductor.list_mode_options(options["mode"]), **settings}
+    compiler_errors = (inductor.exc.InvalidCxxCompiler, inductor.exc.CppCompileError)
     try:
         return inductor.compile(graph, list(fakes), options=settings or None)
-    except (inductor.exc.InvalidCxxCompiler, inductor.exc.CppCompileError) as error:
+    except (*compiler_errors, inductor.exc.InductorError) as error:
+        if not isinstance(getattr(error, "inner_exception", error), compiler_errors):
+            raise
         raise UnsupportedError(
             "AutoTorch(compile=...) needs a C++ compiler on the CPU, and torch found none that "
             "works; install one (apt-get install g++, for instance), name it in the environment "
-            f"variable CXX, or use AutoTorch() without compile ({error})"
+            "variable CXX, or use AutoTorch() without compile"
         ) from error
 
 
 @functools.cache
 def _inductor() -> Any:
-    """The compiler, imported at its first use: it takes a second, and is of no use without compile."""
+    """The compiler, imported at its first use, since it takes a second."""
     with warnings.catch_warnings():
         # Its own import uses what torch.jit has deprecated, which is no business of our users.
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -242,6 +246,8 @@ def _renumber(form: Any, places: Sequence[int]) -> Any:
 
 
 def _rebuild(form: Any, results: Sequence[Any]) -> Any:
+    if type(form) is int:
+        return results[form]
     return tuple([results[f] if type(f) is int else _rebuild(f, results) for f in form])
 
 
