@@ -1,4 +1,4 @@
-"""Python's operators on Array and Box, in terms of the namespace's functions."""
+"""Python's operators on Array and Box, and a few methods, in terms of the namespace's functions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 
 from . import _arithmetic as ar
 from . import _elementwise as el
+from . import _reductions as re
 from ._array import Array, ArrayMethods, Box
 from ._indexing import getitem
+from ._manipulation import reshape
 from ._linear_products import matmul, matrix_transpose, transpose_all
 from ._rules import name_it
 
@@ -49,6 +51,33 @@ def _comparison(name: str, function: Callable[..., Any]) -> None:
     setattr(ArrayMethods, f"__{name}__", name_it(compare, f"__{name}__", function.__doc__))
 
 
+def _method(name: str, function: Callable[..., Any]) -> None:
+    """Give both types a method that numpy's, PyTorch's and JAX's arrays have, beyond the standard.
+
+    Objectives are full of `(x * x).sum()`, which runs on those three: it had better run here.
+    """
+
+    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    setattr(ArrayMethods, name, name_it(method, name, function.__doc__))
+
+
+def _reshape(x: Any, /, *shape: Any) -> Any:
+    """`x.reshape(2, 3)` or `x.reshape((2, 3))`."""
+    return reshape(x, shape[0] if len(shape) == 1 and isinstance(shape[0], tuple) else shape)
+
+
+def _item(x: Any, /) -> Any:
+    """The one element as a Python number."""
+    return x._concrete().item()
+
+
+def _tolist(x: Any, /) -> Any:
+    """The elements as nested lists of Python numbers."""
+    return x._concrete().tolist()
+
+
 def _install() -> None:
     for name, function in {
         "add": ar.add, "sub": ar.subtract, "mul": ar.multiply, "truediv": ar.divide,
@@ -72,6 +101,12 @@ def _install() -> None:
         "mT": property(matrix_transpose, doc="The last two axes exchanged."),
     }.items():
         setattr(ArrayMethods, name, attribute)
+    for name, method in {
+        "sum": re.sum, "mean": re.mean, "prod": re.prod, "max": re.max, "min": re.min,
+        "all": re.all, "any": re.any, "std": re.std, "var": re.var,
+        "reshape": _reshape, "item": _item, "tolist": _tolist,
+    }.items():
+        _method(name, method)
 
 
 _install()

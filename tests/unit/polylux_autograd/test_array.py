@@ -134,6 +134,23 @@ def test_namespace_names_its_version_and_kinds():
     assert xp.iinfo(xp.int8).max == 127
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int64"])
+def test_choosing_among_many_elements_is_that_of_numpy(dtype):
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((50, 60)).astype(dtype) for _ in range(2))
+    if dtype != "int64":
+        a[0, :3] = b[1, :3] = np.nan, np.inf, -0.0
+    mask = rng.random((50, 60)) > 0.5
+    for x, y in ((a, b), (a, 0), (0, b), (a, -0.0), (a, b[:, :1]), (a.T.copy().T, b), (1.5, b)):
+        got = np.asarray(xp.where(xp.asarray(mask), *(
+            xp.asarray(v) if isinstance(v, np.ndarray) else v for v in (x, y))))
+        expected = np.where(mask, x, y)
+        assert got.dtype == expected.dtype
+        np.testing.assert_array_equal(got, expected)
+        if dtype != "int64":
+            np.testing.assert_array_equal(np.signbit(got), np.signbit(expected))
+
+
 def test_special_values_the_standard_fixes_and_numpy_misses():
     a = xp.asarray([np.inf, 1.0, -1.0, 7.0])
     b = xp.asarray([2.0, -np.inf, np.inf, 2.0])
