@@ -12,8 +12,8 @@ from . import _elementwise as el
 from . import _reductions as re
 from ._array import Array, ArrayMethods, Box
 from ._indexing import getitem
-from ._manipulation import reshape
 from ._linear_products import matmul, matrix_transpose, transpose_all
+from ._manipulation import reshape
 from ._rules import name_it
 
 _KNOWN = frozenset({Array, Box, float, int, bool, complex, np.ndarray})
@@ -51,14 +51,15 @@ def _comparison(name: str, function: Callable[..., Any]) -> None:
     setattr(ArrayMethods, f"__{name}__", name_it(compare, f"__{name}__", function.__doc__))
 
 
-def _method(name: str, function: Callable[..., Any]) -> None:
-    """Give both types a method that numpy's, PyTorch's and JAX's arrays have, beyond the standard.
+def _reduction(name: str, function: Callable[..., Any]) -> None:
+    """Give both types a reduction as a method, which numpy's, PyTorch's and JAX's arrays have.
 
-    Objectives are full of `(x * x).sum()`, which runs on those three: it had better run here.
+    The standard knows functions only, but objectives are full of `(x * x).sum()`, which runs on
+    those three: it had better run here.
     """
 
-    def method(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
+    def method(self: Any, axis: Any = None, **kwargs: Any) -> Any:
+        return function(self, axis=axis, **kwargs)
 
     setattr(ArrayMethods, name, name_it(method, name, function.__doc__))
 
@@ -101,12 +102,13 @@ def _install() -> None:
         "mT": property(matrix_transpose, doc="The last two axes exchanged."),
     }.items():
         setattr(ArrayMethods, name, attribute)
-    for name, method in {
+    for name, function in {
         "sum": re.sum, "mean": re.mean, "prod": re.prod, "max": re.max, "min": re.min,
         "all": re.all, "any": re.any, "std": re.std, "var": re.var,
-        "reshape": _reshape, "item": _item, "tolist": _tolist,
     }.items():
-        _method(name, method)
+        _reduction(name, function)
+    for name, method in {"reshape": _reshape, "item": _item, "tolist": _tolist}.items():
+        setattr(ArrayMethods, name, name_it(method, name, method.__doc__))
 
 
 _install()
