@@ -1,0 +1,45 @@
+"""Derivatives of a function of leaves: value and gradient, pullback, pushforward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from polylux_autograd import _tracing
+from polylux_autograd.array_api._array import Array
+
+Arrays = tuple[Any, ...]
+Function = Callable[..., tuple[Any, Arrays]]
+
+
+def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
+    """Value, gradient and auxiliary output; nests with itself and the other two."""
+    value, gradients, aux = _tracing.value_and_gradient(function, leaves)
+    return _apart(value, leaves), gradients, tuple([_apart(a, leaves) for a in aux])
+
+
+def pullback(function: Function, leaves: Arrays) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
+    """Value, the map from output to leaf cotangents, and auxiliary output."""
+    value, pull, aux = _tracing.linearize(function, leaves, has_aux=True)
+    return _apart(value, leaves), pull, tuple([_apart(a, leaves) for a in aux])
+
+
+def pushforward(function: Function, leaves: Arrays, tangents: Arrays) -> tuple[Any, Any, Arrays]:
+    """Value, derivative along the tangents, and auxiliary output."""
+    value, tangent, aux = _tracing.pushforward(function, leaves, tangents, has_aux=True)
+    return _apart(value, leaves), tangent, tuple([_apart(a, leaves) for a in aux])
+
+
+def _apart(array: Any, leaves: Arrays) -> Any:
+    """The array in memory of its own, if it is a view of what holds the leaves.
+
+    Their flat buffer is overwritten by the next update in place; a loss or a statistic must not
+    change with it.
+    """
+    if type(array) is Array and array._data.base is not None:
+        base = array._data.base
+        if any(type(leaf) is Array and leaf._data.base is base for leaf in leaves):
+            return Array(np.array(array._data))
+    return array

@@ -1,0 +1,26 @@
+"""Nothing is staged: autograd runs Python at every call; and whether a trace is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from polylux.selectors import ADType
+from polylux_autograd import _tracing
+
+Staged = Callable[..., tuple[Any, Any]]
+
+
+def is_tracing() -> bool:
+    """Whether this thread is inside a derivative of this backend now."""
+    return _tracing.is_tracing()
+
+
+def is_staged(selector: ADType) -> bool:
+    """Never."""
+    return False
+
+
+def stage(function: Staged, selector: ADType, donate: tuple[int, ...]) -> Staged:
+    """The function itself."""
+    return function
