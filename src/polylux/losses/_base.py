@@ -122,11 +122,12 @@ class Loss(Spec, ABC):
     # --- the value ----------------------------------------------------------------------------
 
     def _value(self, prediction: Any, target: Any) -> Any:
-        if self._fused and type(target) is type(prediction):
+        if self._fused:
             # What a training step takes; the rest of this method finds the same, at more cost.
-            known, kinds, constant, scope = TRAITS[type(prediction)]
+            owner, kinds, constant, scope = TRAITS[type(prediction)]
             if (
-                known
+                (type(target) is type(prediction) or TRAITS[type(target)].owner == owner)
+                and owner not in (None, "foreign")
                 and scope is None
                 and kinds[prediction.dtype] == "float"
                 and target.dtype == prediction.dtype

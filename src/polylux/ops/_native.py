@@ -128,7 +128,8 @@ def _refuse(name: str, x: Any) -> NoReturn:
 class Traits(NamedTuple):
     """What array code must know of arrays of one type."""
 
-    is_array: bool
+    owner: str | None
+    """As `owner_of` gives it; None for what is no array."""
     kinds: Kinds
     """The kind of each dtype."""
     constant: Callable[[Any], Any]
@@ -140,10 +141,10 @@ class Traits(NamedTuple):
 def _find_traits(array_type: type) -> Traits:
     owner = owner_of(array_type)
     if owner is None or owner in ("host", "foreign"):
-        return Traits(owner is not None, kinds_of(array_type), _same, None)
+        return Traits(owner, kinds_of(array_type), _same, None)
     backend = registry.load_backend(owner)
     scope = backend.precision_scope if _has_scope(backend) else None
-    return Traits(True, kinds_of(array_type), backend.stop_gradient, scope)
+    return Traits(owner, kinds_of(array_type), backend.stop_gradient, scope)
 
 
 TRAITS: TypeTable[Traits] = TypeTable(_find_traits)
