@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
-from polylux.errors import DTypeError
+from polylux.errors import DTypeError, LeakedTracerError
+from polylux_torch._gradient import LEAKED
 
 try:
     from ml_dtypes import bfloat16 as _bfloat16
@@ -96,6 +98,8 @@ def _tensor_of(array: np.ndarray[Any, Any]) -> torch.Tensor:
 
 
 def _array_of(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
+    if isinstance(tensor, FakeTensor):
+        raise LeakedTracerError(LEAKED)
     if tensor.dtype is torch.bfloat16:
         if _BFLOAT16 is None:
             raise DTypeError(

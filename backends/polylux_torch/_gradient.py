@@ -15,13 +15,22 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad as _forward_ad
+
+from polylux.errors import LeakedTracerError
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
 
 
 forward_ad: Any = _forward_ad  # torch leaves it without annotations
+
+
+LEAKED = (
+    "a value of a trace that has ended was used again: under AutoTorch(compile=...) an objective "
+    "must not keep values in lists, globals or attributes; return them in the stats"
+)
 
 
 class _State(threading.local):
@@ -67,6 +76,8 @@ def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays,
     value, aux = _call(function, tracked)
     if nested:
         return value, _attached_gradients(value, tracked, None), aux
+    if isinstance(value, FakeTensor) and not STATE.staging:
+        raise LeakedTracerError(LEAKED)
     found: Sequence[Any] = (None,) * len(leaves)
     if value.requires_grad:
         found = _run_backward(
@@ -241,7 +252,7 @@ def _constants(arrays: Arrays, leaves: Arrays) -> Iterator[Any]:
     storages: set[int] | None = None
     for array in arrays:
         constant = array.detach()
-        if not STATE.staging and (array.grad_fn is None or array._is_view()):
+        if not STATE.staging and (array.is_leaf or array._is_view()):
             if storages is None:
                 storages = {leaf.untyped_storage().data_ptr() for leaf in leaves}
             if array.untyped_storage().data_ptr() in storages:

@@ -137,7 +137,8 @@ def _clip(clip: Any, parameters: Arrays, gradients: Arrays) -> Arrays:
 
 
 def _is_contiguous(*groups: Arrays) -> bool:
-    return all(array.is_contiguous() for group in groups for array in group)
+    # By `map`, since this is asked of every tensor at every step.
+    return all(all(map(torch.Tensor.is_contiguous, group)) for group in groups)
 
 
 def _copies(arrays: Arrays) -> Arrays:

@@ -170,7 +170,7 @@ def _collect(group: Any, tensors: list[Any], key: list[Any]) -> None:
     if type(group) is not tuple:
         group = (group,)
     key.append(len(group))
-    if group and type(group[0]) is float:
+    if group and isinstance(group[0], float):
         # Numbers that change from call to call are data; one tensor holds all of a group.
         tensors.append(torch.tensor(group, dtype=torch.float64, device="cpu"))
         key.append(float)
@@ -188,7 +188,7 @@ def _collect(group: Any, tensors: list[Any], key: list[Any]) -> None:
 def _count(group: Any) -> int:
     if type(group) is not tuple:
         return 1
-    if group and type(group[0]) is float:
+    if group and isinstance(group[0], float):
         return 1
     return sum(map(_count, group))
 
@@ -197,6 +197,6 @@ def _regroup(group: Any, tensors: Any) -> Any:
     """A group of the same form, of the next tensors."""
     if type(group) is not tuple:
         return next(tensors)
-    if group and type(group[0]) is float:
+    if group and isinstance(group[0], float):
         return tuple(next(tensors).unbind(0))
     return tuple([_regroup(item, tensors) for item in group])

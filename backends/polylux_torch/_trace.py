@@ -20,8 +20,8 @@ from torch.fx.experimental.symbolic_shapes import (
     StatelessSymbolicContext,
 )
 
-from polylux.errors import UnsupportedError
-from polylux_torch._gradient import STATE
+from polylux.errors import LeakedTracerError, UnsupportedError
+from polylux_torch._gradient import LEAKED, STATE
 
 Dimensions = frozenset[tuple[int, int]]
 """Of argument `i` the dimension `d`."""
@@ -73,6 +73,7 @@ class Trace:
         with _staging(), torch.enable_grad():
             tracer = make_fx(recorded, tracing_mode="symbolic" if varying else "fake")
             self._graph = tracer(*self._fakes)
+        _refuse_leaked(self._graph)
         self._run: Callable[..., Any] = self._graph
         self._is_symbolic = bool(varying)
         self._static_is_general = not (varying and _holds_symbol(self._static))
@@ -140,6 +141,12 @@ def _blank(tensor: Any) -> Any:
     return torch.empty(tensor.shape, dtype=tensor.dtype, device=tensor.device)
 
 
+def _refuse_leaked(graph: Any) -> None:
+    for node in graph.graph.find_nodes(op="get_attr"):
+        if isinstance(getattr(graph, node.target), FakeTensor):
+            raise LeakedTracerError(LEAKED)
+
+
 def _settle(
     results: list[Any], inputs: Sequence[Any], donated: Sequence[int]
 ) -> tuple[list[Any], list[int]]:
@@ -159,7 +166,10 @@ def _settle(
     for k, result in enumerate(results):
         if places[k] is not None:
             continue
-        if not isinstance(result, FakeTensor):  # a constant that the function has captured
+        if isinstance(result, FakeTensor):
+            if inputs and result.fake_mode is not inputs[0].fake_mode:
+                raise LeakedTracerError(LEAKED)
+        else:  # a constant that the function has captured
             result = result.clone()
         storage = result.untyped_storage()._cdata
         if storage in taken or not result.is_contiguous():

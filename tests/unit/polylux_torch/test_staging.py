@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from polylux.errors import OptionError, UnsupportedError
+from polylux.errors import LeakedTracerError, OptionError, UnsupportedError
 from polylux.selectors import AutoTorch
 from polylux_torch._backend import TorchBackend
 
@@ -253,3 +253,27 @@ def test_missing_compiler_is_explained() -> None:
         stage(lambda x: (torch.sin(x) + 3.25, None), selector=AutoTorch(compile=True))(
             torch.ones(3)
         )
+
+
+USES_OF_A_LEAK: dict[str, Callable[[Any], Any]] = {
+    "another trace": lambda leaked: stage(lambda x: ((x * leaked).sum(), None))(torch.ones(3)),
+    "result of another trace": lambda leaked: stage(lambda x: (leaked, None))(torch.ones(3)),
+    "eager derivative": lambda leaked: BACKEND.value_and_gradient(
+        lambda x: ((x * leaked).sum(), ()), (torch.ones(3),), AutoTorch()
+    ),
+    "host": lambda leaked: BACKEND.to_host([leaked]),
+}
+
+
+@pytest.mark.parametrize("use", USES_OF_A_LEAK.values(), ids=USES_OF_A_LEAK.keys())
+def test_value_that_outlives_its_trace_is_found(use: Callable[[Any], Any]) -> None:
+    kept = []
+    stage(lambda x: (kept.append(x * 2), (x, None))[1])(torch.ones(3))
+    with pytest.raises(LeakedTracerError, match="return them in the stats"):
+        use(kept[0])
+
+
+def test_random_numbers_are_drawn_anew_at_each_call() -> None:
+    staged = stage(lambda x: (x + torch.rand(3), None))
+    first, second = staged(torch.zeros(3))[0], staged(torch.zeros(3))[0]
+    assert not torch.equal(first, second)
