@@ -94,7 +94,6 @@ class _Registry:
         backend = self.loaded.get(name)
         if backend is not None:
             return backend
-        self.discover()
         with self.lock:
             if name not in self.loaded:
                 self.loaded[name] = instantiate(self.plugin(name))
@@ -102,6 +101,7 @@ class _Registry:
             return self.loaded[name]
 
     def plugin(self, name: str) -> Plugin:
+        self.discover()
         entry = self.entries.get(name)
         if entry is None:
             raise UnknownBackendError(
@@ -184,7 +184,7 @@ def resolve(selector: ADType) -> tuple[Backend, ADType]:
     _check_selector(selector)
     name = selector.backend
     try:
-        backend = _REGISTRY.load(name)
+        plugin = _REGISTRY.plugin(name)
     except UnknownBackendError as error:
         if isinstance(selector, Auto):
             raise
@@ -194,9 +194,9 @@ def resolve(selector: ADType) -> tuple[Backend, ADType]:
             f"{type(selector).__module__.partition('.')[0]!r} belongs to, or pass its Plugin to "
             "register_backend"
         ) from error
-    concrete = selector
-    if isinstance(selector, Auto):
-        concrete = _REGISTRY.plugin(name).selector(**selector.options)
+    # The options first: a wrong one is wrong whether or not the framework is here.
+    concrete = plugin.selector(**selector.options) if isinstance(selector, Auto) else selector
+    backend = _REGISTRY.load(name)
     _REGISTRY.resolved[selector] = found = (backend, concrete)
     return found
 

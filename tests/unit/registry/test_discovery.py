@@ -48,6 +48,14 @@ def test_auto_with_an_option_that_the_backend_lacks(install: Any) -> None:
         registry.resolve(Auto("good_one", nonsense=1))
 
 
+@pytest.mark.parametrize(
+    ("name", "own"), [("torch", "AutoTorch"), ("jax", "AutoJax"), ("autograd", "AutoAutograd")]
+)
+def test_a_wrong_option_is_found_before_the_framework_is_needed(name: str, own: str) -> None:
+    with pytest.raises(OptionError, match=f"{own} got an unknown keyword 'nonsense'"):
+        registry.resolve(Auto(name, nonsense=1))
+
+
 def test_a_good_plugin_is_listed_as_available(install: Any) -> None:
     install("good-one", "plugin = good()")
     assert info("good_one") == registry.BackendInfo(
