@@ -149,7 +149,8 @@ def common_owner(arrays: Sequence[Any], caller: str) -> str:
                 f"{caller} got {_type_name(array)}, which is no array of a known library"
             )
     if not found:
-        raise ArrayMixError(f"{caller} needs at least one array, got {list(map(_type_name, arrays))}")
+        got = list(map(_type_name, arrays))
+        raise ArrayMixError(f"{caller} needs at least one array, got {got}")
     if len(found) > 1:
         kinds = " and ".join(sorted(_type_name(a) for a in found.values()))
         raise ArrayMixError(
@@ -201,7 +202,8 @@ def to_backend(values: PyTree, selector: ADType) -> PyTree:
 def move(arrays: Sequence[Any], backend: Backend, selector: ADType) -> tuple[Any, ...]:
     """These arrays as arrays of `backend`, where its selector wants them."""
     own = owners_accepted_by(backend)
-    if own.issuperset(map(owner_of, set(map(type, arrays)))):  # there already, as in every later step
+    if own.issuperset(map(owner_of, set(map(type, arrays)))):
+        # There already, as in every step of a run but the first.
         return tuple(backend.to_device(arrays, selector)) if arrays else ()
     owners = [owner_of(type(a)) for a in arrays]
     moved: list[Any] = [None] * len(arrays)
@@ -274,10 +276,11 @@ def _find_owner(array_type: type) -> str | None:
             return name
     modules = {base.__module__.partition(".")[0] for base in array_type.__mro__}
     for name, plugin in registry.plugins().items():
-        # Its module is imported already, since a value of its type exists; so loading is cheap.
-        if modules.intersection(plugin.array_modules) and plugin.framework in sys.modules:
-            if registry.load_backend(name).owns(array_type):
-                return name
+        if not modules.intersection(plugin.array_modules) or plugin.framework not in sys.modules:
+            continue
+        # The framework is imported already, since a value of its type exists: loading is cheap.
+        if registry.load_backend(name).owns(array_type):
+            return name
     if hasattr(array_type, "__array_namespace__"):
         return "foreign"
     return None

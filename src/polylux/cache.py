@@ -32,7 +32,7 @@ _NEW_OBJECTS_BEFORE_WARNING = 10
 
 
 class Captured:
-    """What functions see from outside at the moment of a trace: closure cells and global numbers."""
+    """What functions see from outside when they are traced: closure cells and global numbers."""
 
     __slots__ = ("_cells", "_globals")
 
@@ -61,13 +61,9 @@ class Captured:
 
     def unchanged(self) -> bool:
         """Whether a function called now would see what it saw then."""
-        for cell, value in self._cells:
-            if not _same(_contents(cell), value):
-                return False
-        for namespace, name, value in self._globals:
-            if not _same(namespace.get(name), value):
-                return False
-        return True
+        return all(_same(_contents(cell), value) for cell, value in self._cells) and all(
+            _same(namespace.get(name), value) for namespace, name, value in self._globals
+        )
 
 
 class Entry:

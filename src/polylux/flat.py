@@ -17,9 +17,9 @@ _KINDS: dict[Any, str] = {}
 
 
 def dtype_kind(dtype: Any) -> str:
-    """`"real floating"`, `"complex floating"`, `"integral"`, `"bool"` or `"other"`, for any library.
+    """`"real floating"`, `"complex floating"`, `"integral"`, `"bool"` or `"other"`.
 
-    Goes by the dtype's name, since no namespace knows the dtypes of another (or, in numpy's case,
+    For the dtypes of any library. Goes by the dtype's name, since no namespace knows the dtypes of another (or, in numpy's case,
     bfloat16).
     """
     try:
@@ -54,7 +54,9 @@ class Layout:
 
     __slots__ = ("_gradient_structure", "fixed", "structure", "trainable")
 
-    def __init__(self, structure: Structure, trainable: tuple[int, ...], fixed: tuple[int, ...]) -> None:
+    def __init__(
+        self, structure: Structure, trainable: tuple[int, ...], fixed: tuple[int, ...]
+    ) -> None:
         self.structure = structure
         self.trainable = trainable
         self.fixed = fixed
@@ -66,7 +68,9 @@ class Layout:
         """The tree with these arrays in it."""
         return self.structure.unflatten(self._merge(trainable, fixed))
 
-    def gradient_tree(self, gradients: Sequence[Any], fixed: Sequence[Any], namespace: Any) -> PyTree:
+    def gradient_tree(
+        self, gradients: Sequence[Any], fixed: Sequence[Any], namespace: Any
+    ) -> PyTree:
         """The tree of gradients: zeros for fixed arrays and for Python numbers."""
         zeros = [namespace.zeros_like(array) for array in fixed]
         return self._gradient_structure.unflatten(self._merge(gradients, zeros))

@@ -139,7 +139,7 @@ def flatten(tree: PyTree, is_array: IsArray) -> tuple[tuple[Any, ...], Structure
 
 
 def _plain_structure(treedef: optree.PyTreeSpec, size: int) -> Structure:
-    """The structure of a tree of distinct arrays: one object for equal trees, so that `is` tells."""
+    """The structure of a tree of distinct arrays; equal trees get the same object."""
     structure = _PLAIN.get(treedef)
     if structure is None:
         if len(_PLAIN) >= _PLAIN_SIZE:

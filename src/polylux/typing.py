@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 PyTree: TypeAlias = Any
-"""Nested containers (dict, list, tuple, namedtuple, dataclass registered with optree, None) of leaves."""
+"""Nested containers of leaves: dict, list, tuple, namedtuple, None, classes known to optree."""
 
 
 @runtime_checkable

@@ -16,8 +16,18 @@ may be overridden for speed or for more capabilities; see :class:`Backend`.
 """
 
 from polylux.backend._capability import Accuracy, Capability
-from polylux.backend._contract import CONTRACT_VERSION, Backend
+from polylux.backend._contract import CONTRACT_VERSION, Backend, Function, Staged, Update
 from polylux.backend._host import HostBackend
 from polylux.backend._plugin import Plugin
 
-__all__ = ["CONTRACT_VERSION", "Accuracy", "Backend", "Capability", "HostBackend", "Plugin"]
+__all__ = [
+    "CONTRACT_VERSION",
+    "Accuracy",
+    "Backend",
+    "Capability",
+    "Function",
+    "HostBackend",
+    "Plugin",
+    "Staged",
+    "Update",
+]

@@ -32,7 +32,10 @@ def gradient(f: Callable[..., Any], selector: ADType, x: PyTree, *constants: Any
     --------
     >>> import numpy as np
     >>> from polylux import AutoAutograd, gradient
-    >>> [float(g) for g in gradient(lambda x: (x * x).sum(), AutoAutograd(), np.asarray([1.0, 2.0]))]
+    >>> from polylux import array_namespace
+    >>> def f(x):
+    ...     return array_namespace(x).sum(x * x)
+    >>> [float(g) for g in gradient(f, AutoAutograd(), np.asarray([1.0, 2.0]))]
     [2.0, 4.0]
     """
     return value_and_gradient(f, selector, x, *constants)[1]

@@ -55,8 +55,10 @@ def value_and_gradient(
     Examples
     --------
     >>> import numpy as np
-    >>> from polylux import AutoAutograd, value_and_gradient
-    >>> value, grad = value_and_gradient(lambda p: (p["a"] ** 2).sum(), AutoAutograd(), {"a": np.ones(2)})
+    >>> from polylux import AutoAutograd, array_namespace, value_and_gradient
+    >>> def f(p):
+    ...     return array_namespace(p["a"]).sum(p["a"] ** 2)
+    >>> value, grad = value_and_gradient(f, AutoAutograd(), {"a": np.ones(2)})
     >>> float(value), [float(g) for g in grad["a"]]
     (2.0, [2.0, 2.0])
     """

@@ -51,7 +51,8 @@ class Chained(Rule):
         parameters: Arrays,
         slots: tuple[Arrays, ...],
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
-        steps, updated = gradients, []
+        steps = gradients
+        updated: list[Arrays] = []
         numbers, groups = list(scalars), list(slots)
         for rule in self.rules:
             taken = len(rule.scalars(1))

@@ -72,6 +72,6 @@ class ClipNorm(Rule):
         squares = [xp.sum((xp.astype(g, wide) / safe) ** 2) for g in gradients]
         norm = safe * xp.sqrt(sum(squares[1:], squares[0]))
         # Where the norm is small the factor is exactly 1: a gradient that fits is not touched.
-        fits = norm <= max_norm
-        factor = xp.where(fits, xp.ones_like(norm), max_norm / xp.where(fits, xp.ones_like(norm), norm))
+        fits, one = norm <= max_norm, xp.ones_like(norm)
+        factor = xp.where(fits, one, max_norm / xp.where(fits, one, norm))
         return tuple(g * xp.astype(factor, g.dtype) for g in gradients), ()

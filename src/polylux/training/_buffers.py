@@ -15,7 +15,7 @@ Arrays = tuple[Any, ...]
 
 
 class Buffers:
-    """Parameters and optimizer slots of one moment of a run; shared by the states that agree on them.
+    """Parameters and optimizer slots of one moment of a run; shared by states that agree on them.
 
     Attributes
     ----------
@@ -79,17 +79,17 @@ class Buffers:
         groups = (self.trainable, self.fixed, *(self.slots or ()))
         moved = [arrays.move(group, backend, selector) for group in groups]
         check_devices([a for group in moved for a in group], backend, selector, "parameters")
-        stayed = any(a is b for old, new in zip(groups, moved, strict=True) for a, b in zip(old, new))
-        slots = None if self.slots is None else tuple(moved[2:])
-        if stayed and all(
-            a is b for old, new in zip(groups, moved, strict=True) for a, b in zip(old, new)
-        ):
+        before = [a for group in groups for a in group]
+        after = [a for group in moved for a in group]
+        stayed = [a is b for a, b in zip(before, after, strict=True)]
+        if all(stayed):
             self.placed = (backend.name, selector)
             return self
-        return Buffers(
-            self.layout, moved[0], moved[1], slots, self.count,
-            (backend.name, selector), self.owned if stayed else True,
-        )  # fmt: skip
+        slots = None if self.slots is None else tuple(moved[2:])
+        # What was moved is nobody else's; what stayed may still be the user's.
+        owned = self.owned or not any(stayed)
+        place = (backend.name, selector)
+        return Buffers(self.layout, moved[0], moved[1], slots, self.count, place, owned)
 
     def with_slots(self, rule: Rule, xp: Any) -> tuple[Arrays, ...]:
         """The slots, made now if there are none yet."""

@@ -1,4 +1,4 @@
-"""Call: one evaluation of an objective on flat arrays, and what a training function prepares for it."""
+"""Call: an objective on flat arrays; Prepared: what a training function makes ready for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polylux import arrays, registry, tree
-from polylux.backend import Backend
+from polylux.backend import Backend, Staged
 from polylux.cache import Entry
 from polylux.errors import ObjectiveError, OptionError, PolyluxError
 from polylux.flat import Layout, require_real_scalar
@@ -22,7 +22,9 @@ Arrays = tuple[Any, ...]
 class Call:
     """An objective with everything but the arrays: what one trace is made for."""
 
-    __slots__ = ("accepted", "backend", "data", "layout", "model", "objective", "selector", "states")
+    __slots__ = (
+        "accepted", "backend", "data", "layout", "model", "objective", "selector", "states",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -147,8 +149,8 @@ class Prepared:
         return entry
 
     def run(self, entry: Entry, *groups: Any) -> tuple[Any, Any]:
-        """Call the entry's function inside the precision scope, with the framework's errors explained."""
-        staged = entry.staged
+        """Call the entry's function in the precision scope; explain the framework's errors."""
+        staged: Staged = entry.staged
         if not self.backend.is_staged(self.selector):
             groups = (self.call, *groups)
         try:

@@ -1,4 +1,4 @@
-"""compute_gradients and compute_objective: an objective at a train state, with and without gradient."""
+"""compute_gradients and compute_objective: an objective at a train state."""
 
 from __future__ import annotations
 
@@ -69,13 +69,14 @@ def compute_gradients(
     Examples
     --------
     >>> import numpy as np
-    >>> from polylux import AutoAutograd, TrainState, compute_gradients
+    >>> from polylux import AutoAutograd, TrainState, array_namespace, compute_gradients
     >>> from polylux.optimizers import SGD
     >>> def objective(model, ps, st, data):
     ...     y, st = model(data, ps, st)
-    ...     return (y * y).sum(), st, {}
+    ...     return array_namespace(y).sum(y * y), st, {}
     >>> ts = TrainState(lambda x, ps, st: (x * ps["w"], st), {"w": np.ones(2)}, {}, SGD(0.1))
-    >>> grads, loss, stats, ts = compute_gradients(AutoAutograd(), objective, np.asarray([1.0, 2.0]), ts)
+    >>> data = np.asarray([1.0, 2.0])
+    >>> grads, loss, stats, ts = compute_gradients(AutoAutograd(), objective, data, ts)
     >>> float(loss), [float(g) for g in grads["w"]]
     (5.0, [2.0, 8.0])
     """

@@ -83,6 +83,8 @@ class TrainState:
     step: int
     cache: Cache
     objective_function: Any
+    _buffers: Buffers
+    _states: FlatStates
 
     def __init__(
         self,
@@ -131,7 +133,8 @@ class TrainState:
             with arrays.precision_scope(*buffers.trainable):
                 buffers.with_slots(self.optimizer, xp)
         assert buffers.slots is not None
-        return {"count": buffers.count, **dict(zip(self.optimizer.slots, buffers.slots, strict=True))}
+        slots = zip(self.optimizer.slots, buffers.slots, strict=True)
+        return {"count": buffers.count, **dict(slots)}
 
     def replace(self, **fields: Any) -> TrainState:
         """The same state with some fields replaced.
@@ -147,10 +150,10 @@ class TrainState:
         for name in fields:
             if name not in _FIELDS:
                 raise OptionError(f"TrainState has no field {name!r}; {nearest(name, _FIELDS)}")
-        given: dict[str, Any] = {name: getattr(self, name) for name in ("model", "optimizer", "step")}
-        given.update(fields)
-        if "states" not in given:
-            given["states"] = self._states.tree()
+        given: dict[str, Any] = {
+            "model": self.model, "states": self.states, "optimizer": self.optimizer,
+            "step": self.step, **fields,
+        }  # fmt: skip
         fits = self._fits(fields)
         if "parameters" not in fields:
             given["parameters"] = self.parameters
@@ -202,7 +205,9 @@ class TrainState:
         # Two states now hold these arrays: neither may overwrite them without a copy.
         self._buffers.require_present()
         self._buffers.owned = False
-        return _new(self.model, self.optimizer, self.step, self._buffers, self._states, Cache(), None)
+        return _new(
+            self.model, self.optimizer, self.step, self._buffers, self._states, Cache(), None
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TrainState:
         return self._map_arrays(_copy_arrays)
@@ -219,7 +224,7 @@ class TrainState:
         return _rebuild, (fields,)
 
     def _map_arrays(self, function: Callable[[PyTree], PyTree]) -> TrainState:
-        """A state whose trees went through `function`, which keeps their structure; a fresh cache."""
+        """A state whose trees went through `function`, which keeps their structure."""
         return TrainState(
             self.model,
             function(self.parameters),

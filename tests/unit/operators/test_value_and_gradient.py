@@ -119,7 +119,7 @@ def test_closure_over_a_changed_number_is_seen(selector):
         return (x * factor).sum()
 
     x = np.ones(2)
-    for factor in (1.0, 5.0, 1.0):  # noqa: B007  # f captures it
+    for factor in (1.0, 5.0, 1.0):  # f captures it
         np.testing.assert_array_equal(to_host(gradient(f, selector, x)), np.full(2, factor))
 
 

@@ -53,9 +53,9 @@ def test_fields_are_those_of_the_page(problem):
 
 def test_print_shows_model_count_optimizer_step_and_cache(selector, objective, problem):
     *_, ts = single_train_step_(selector, objective, problem.batch, problem.state(Adam(0.1)))
-    text = repr(ts)
-    for part in ("linear", "15", selector.backend, "Adam(learning_rate=0.1)", "step: 1", "1 cached"):
-        assert part in text
+    expected = ("linear", "15", selector.backend, "Adam(learning_rate=0.1)", "step: 1", "1 cached")
+    for part in expected:
+        assert part in repr(ts)
 
 
 def test_pickled_state_goes_on_to_the_same_numbers(selector, objective, problem):
@@ -319,7 +319,8 @@ def test_tied_places_with_different_gradients_are_an_error():
         ),
         (
             lambda ps: TrainState(
-                max, ps, {}, SGD(momentum=0.5), optimizer_state={"count": 1, "momentum": (np.ones(1),)}
+                max, ps, {}, SGD(momentum=0.5),
+                optimizer_state={"count": 1, "momentum": (np.ones(1),)},
             ),
             ShapeError,
             r"\(1,\)",

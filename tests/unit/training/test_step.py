@@ -75,7 +75,7 @@ def test_step_is_a_gradient_and_an_update(selector, objective, problem, rule):
             )
 
 
-def test_loss_and_gradients_belong_to_the_parameters_before_the_update(selector, objective, problem):
+def test_loss_and_gradients_are_those_before_the_update(selector, objective, problem):
     grads, loss, _, _ = single_train_step_(selector, objective, problem.batch, problem.state())
     np.testing.assert_allclose(float(loss), problem.loss, rtol=1e-14)
     np.testing.assert_allclose(to_host(grads)["w"], problem.gradients["w"], atol=1e-13)
