@@ -19,8 +19,8 @@ _KINDS: dict[Any, str] = {}
 def dtype_kind(dtype: Any) -> str:
     """`"real floating"`, `"complex floating"`, `"integral"`, `"bool"` or `"other"`.
 
-    For the dtypes of any library. Goes by the dtype's name, since no namespace knows the dtypes of another (or, in numpy's case,
-    bfloat16).
+    For the dtypes of any library. Goes by the dtype's name, since no namespace knows the dtypes
+    of another (or, in numpy's case, bfloat16).
     """
     try:
         return _KINDS[dtype]

@@ -1,4 +1,4 @@
-"""What a backend may claim to do; a claim is tested, what is not claimed raises UnsupportedError."""
+"""What a backend may claim to do: a claim is tested, the rest raises UnsupportedError."""
 
 from __future__ import annotations
 

@@ -106,7 +106,9 @@ class Backend(ABC):
         """Whether this thread is inside one of this backend's traces now."""
         return False
 
-    def precision_scope(self, arrays: Sequence[Any]) -> contextlib.AbstractContextManager[Any] | None:
+    def precision_scope(
+        self, arrays: Sequence[Any]
+    ) -> contextlib.AbstractContextManager[Any] | None:
         """A context in which these arrays keep their dtypes, or None where that needs none."""
         return None
 

@@ -86,7 +86,7 @@ def chain(*rules: Rule) -> Chained:
     Examples
     --------
     >>> from polylux.optimizers import SGD, ClipNorm
-    >>> chain(ClipNorm(1.0), SGD(0.1))
-    chain(ClipNorm(max_norm=1.0), SGD(learning_rate=0.1))
+    >>> chain(ClipNorm(0.5), SGD(0.1))
+    chain(ClipNorm(max_norm=0.5), SGD(learning_rate=0.1))
     """
     return Chained(rules)

@@ -31,8 +31,8 @@ class ClipNorm(Rule):
     Examples
     --------
     >>> from polylux.optimizers import Adam, chain
-    >>> chain(ClipNorm(1.0), Adam(1e-3))
-    chain(ClipNorm(max_norm=1.0), Adam())
+    >>> chain(ClipNorm(0.5), Adam(1e-2))
+    chain(ClipNorm(max_norm=0.5), Adam(learning_rate=0.01))
     """
 
     kind: ClassVar[str] = "clip_norm"
