@@ -43,79 +43,51 @@ def stage(function: Staged, selector: ADType, donate: tuple[int, ...]) -> Staged
         return function
     numbers = itertools.count()
     statics: dict[int, Any] = {}
+    packed: tuple[int, ...] | None = None  # which groups hold floats, the same at every call
 
-    def traced(*groups: Any) -> tuple[Any, _Static]:
-        outputs, static = function(*map(_unpack, groups))
+    def traced(*groups: Any) -> tuple[Any, tuple[None, ...], tuple[Any, ...]]:
+        opened = [_unpack(g) if i in (packed or ()) else g for i, g in enumerate(groups)]
+        outputs, static = function(*opened)
         number = next(numbers)
         statics[number] = static
         outputs = jax.tree.map(strong, outputs)
-        return outputs, _Static(number, _without_use([groups[i] for i in donate], outputs))
+        # The trace's number comes out of jit's own cache as the length of a tuple without leaves:
+        # a node type of ours would cost a Python call, and the object itself would never be freed
+        # in that cache where it leads back to the staged function.
+        unused = _without_use([groups[i] for i in donate], outputs)
+        return outputs, (None,) * number, unused
 
     jitted = jax.jit(traced, donate_argnums=donate)
-    packed: tuple[int, ...] | None = None  # which groups hold floats, the same at every call
 
     def staged(*groups: Any) -> tuple[Any, Any]:
         nonlocal packed
         if packed is None:
             packed = tuple(i for i, group in enumerate(groups) if _is_worth_packing(group))
         for i in packed:
-            groups = (*groups[:i], _Scalars(np.array(groups[i])), *groups[i + 1 :])
-        outputs, static = jitted(*groups)
-        return outputs, statics[static.number]
+            groups = (*groups[:i], np.array(groups[i]), *groups[i + 1 :])
+        outputs, trace, _ = jitted(*groups)
+        return outputs, statics[len(trace)]
 
     return staged
 
 
 def _is_worth_packing(group: Any) -> bool:
-    # A single float is passed as fast as an array.
+    # Each float is a transfer of 2 us, and so is a vector of them.
     return type(group) is tuple and len(group) > 1 and all(type(x) is float for x in group)
 
 
-class _Static:
-    """A node without leaves that brings a trace's number out of jit's own cache.
-
-    The object itself stays outside: in the cache's tree definitions it would never be freed where
-    it leads back to the staged function. `unused` are donated inputs for which the result has no
-    place; returned, and dropped on the way out, they give JAX no reason to warn.
-    """
-
-    __slots__ = ("number", "unused")
-
-    def __init__(self, number: int, unused: tuple[Any, ...] = ()) -> None:
-        self.number = number
-        self.unused = unused
-
-
-class _Scalars:
-    """Python floats on their way into a trace as one array: one transfer in place of each."""
-
-    __slots__ = ("vector",)
-
-    def __init__(self, vector: Any) -> None:
-        self.vector = vector
-
-
-jax.tree_util.register_pytree_node(
-    _Static, lambda node: (node.unused, node.number), lambda number, _: _Static(number)
-)
-jax.tree_util.register_pytree_node(
-    _Scalars, lambda node: ((node.vector,), None), lambda _, children: _Scalars(*children)
-)
-
-
-def _unpack(group: Any) -> Any:
-    """The floats of a packed group, weakly typed as Python's own: float16 times one stays so."""
-    if type(group) is not _Scalars:
-        return group
-    dtype = group.vector.dtype
-    weak = convert_element_type_p.bind(
-        group.vector, new_dtype=dtype, weak_type=True, sharding=None
-    )
+def _unpack(vector: Any) -> tuple[Any, ...]:
+    """Floats that came in one vector, weakly typed as Python's own: float16 times one stays so."""
+    dtype = vector.dtype
+    weak = convert_element_type_p.bind(vector, new_dtype=dtype, weak_type=True, sharding=None)
     return tuple(weak[i] for i in range(weak.shape[0]))
 
 
 def _without_use(donated: Any, outputs: Any) -> tuple[Any, ...]:
-    """Donated arrays whose buffer no output can take over: none has their shape and dtype."""
+    """Donated arrays whose buffer no output can take over: none has their shape and dtype.
+
+    Returned, and dropped by the caller, they give JAX no reason to warn.
+    """
     room = Counter((o.shape, o.dtype) for o in jax.tree.leaves(outputs))
     unused = []
     for array in jax.tree.leaves(donated):
