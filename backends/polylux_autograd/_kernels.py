@@ -15,6 +15,7 @@ import numpy as np
 
 from polylux_autograd import array_api as xp
 from polylux_autograd._fused import fused
+from polylux_autograd._gelu import gelu
 from polylux_autograd._tracing import stop_gradient
 
 Data = np.ndarray[Any, Any]
@@ -300,6 +301,7 @@ KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "silu": _kernel(_silu, _silu_forward, _silu_pullback),
         "softplus": _kernel(_softplus, _softplus_forward, _softplus_pullback),
         "log_sigmoid": _kernel(_log_sigmoid, _log_sigmoid_forward, _log_sigmoid_pullback),
+        "gelu": gelu,
         "softmax": _kernel(_softmax, _softmax_forward, _softmax_pullback),
         "log_softmax": _kernel(_log_softmax, _log_softmax_forward, _log_softmax_pullback),
         "dense": _kernel(_dense, _dense_forward, _dense_pullback),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import mpmath
 import numpy as np
 import pytest
 
@@ -108,7 +109,30 @@ def test_slope_and_curvature_keep_their_digits_far_out(
     )
 
 
+@pytest.mark.parametrize("approximate", [False, True])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_gelu_and_its_slope_are_the_neutral_ones(dtype: str, approximate: bool) -> None:
+    x = array([*EDGES, *np.linspace(-9, 9, 400)], dtype)
+    assert_close(KERNELS["gelu"](x, approximate), neutral("gelu")(x, approximate))
+    (got,) = slopes(lambda t: KERNELS["gelu"](t, approximate), x)
+    (expected,) = slopes(lambda t: neutral("gelu")(t, approximate), x)
+    # The slope has a zero at -0.75, where only its absolute error is small.
+    np.testing.assert_allclose(
+        data_of(got), data_of(expected), rtol=0, atol=8 * np.finfo(dtype).eps
+    )
+
+
+@pytest.mark.parametrize("x", [-30.0, -8.0, -1.0, 0.0, 0.5, 6.0])
+def test_the_slope_of_gelu_keeps_its_digits(x: float) -> None:
+    with mpmath.workdps(40):
+        expected = float(mpmath.ncdf(x) + x * mpmath.npdf(x))
+    (slope,) = slopes(KERNELS["gelu"], array([x]))
+    np.testing.assert_allclose(data_of(slope), expected, rtol=1e-15)
+
+
 CALLS: dict[str, tuple[str, Any]] = {
+    "gelu": ("gelu", lambda f: lambda x: f(x)),
+    "gelu approximate": ("gelu", lambda f: lambda x: f(x, approximate=True)),
     "relu": ("relu", lambda f: lambda x: f(x)),
     "sigmoid": ("sigmoid", lambda f: lambda x: f(x)),
     "silu": ("silu", lambda f: lambda x: f(x)),
@@ -182,18 +206,17 @@ def test_forward_mode_and_curvature_are_the_neutral_ones(call: str) -> None:
         np.testing.assert_allclose(data_of(got), data_of(expected), rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("call", [c for c in CALLS if c != "dense of one row"])
+# "to one target" has a float64 constant.
+@pytest.mark.parametrize("call", [c for c in CALLS if c != "to one target"])
 def test_float32_stays_float32(call: str) -> None:
     name, make = CALLS[call]
-    if call == "to one target":
-        pytest.skip("its constant is float64")
     points = tuple(xp.astype(p, xp.float32) for p in points_of(call))
     f = make(KERNELS[name])
     assert f(*points).dtype == xp.float32
     assert {g.dtype for g in slopes(f, *points)} == {xp.float32}
 
 
-@pytest.mark.parametrize("call", ["relu", "softmax", "log_softmax", "dense", "mse"])
+@pytest.mark.parametrize("call", ["relu", "gelu", "softmax", "log_softmax", "dense", "mse"])
 def test_one_kernel_is_one_node_of_the_tape(call: str) -> None:
     name, make = CALLS[call]
     parents = []
