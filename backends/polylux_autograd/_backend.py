@@ -76,7 +76,10 @@ class AutogradBackend(Backend):
     ) -> contextlib.AbstractContextManager[Any] | None:
         return _arrays.precision_scope(arrays)
 
-    # --- derivatives --------------------------------------------------------------------------
+    # --- values and derivatives ---------------------------------------------------------------
+
+    def value(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+        return _gradient.value(function, arguments)
 
     def value_and_gradient(
         self, function: _gradient.Function, leaves: _gradient.Arrays, selector: ADType

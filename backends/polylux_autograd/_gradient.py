@@ -1,8 +1,9 @@
-"""Derivatives of a function of leaves: value and gradient, pullback, pushforward."""
+"""Derivatives of a function of leaves: value, value and gradient, pullback, pushforward."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,12 @@ from polylux_autograd.array_api._array import Array
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
+
+
+def value(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+    """What the function returns, in memory apart from its arguments' flat buffers."""
+    groups = [a if isinstance(a, tuple) else (a,) for a in arguments]
+    return _all_apart(function(*arguments), tuple(itertools.chain(*groups)))
 
 
 def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
@@ -30,6 +37,12 @@ def pushforward(function: Function, leaves: Arrays, tangents: Arrays) -> tuple[A
     """Value, derivative along the tangents, and auxiliary output."""
     value, tangent, aux = _tracing.pushforward(function, leaves, tangents, has_aux=True)
     return _apart(value, leaves), tangent, tuple([_apart(a, leaves) for a in aux])
+
+
+def _all_apart(result: Any, leaves: Arrays) -> Any:
+    if type(result) is tuple:
+        return tuple([_all_apart(part, leaves) for part in result])
+    return _apart(result, leaves)
 
 
 def _apart(array: Any, leaves: Arrays) -> Any:

@@ -68,7 +68,7 @@ class JaxBackend(Backend):
     ) -> contextlib.AbstractContextManager[Any] | None:
         return _arrays.precision_scope(arrays)
 
-    # --- derivatives --------------------------------------------------------------------------
+    # --- values and derivatives ---------------------------------------------------------------
 
     def value_and_gradient(
         self, function: _gradient.Function, leaves: _gradient.Arrays, selector: ADType

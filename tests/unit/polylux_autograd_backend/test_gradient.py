@@ -90,6 +90,16 @@ def test_outputs_do_not_change_with_a_later_update_in_place(give: Any) -> None:
         assert not np.any(np.asarray(values(array)) == 7.0)
 
 
+def test_a_plain_value_does_not_change_with_a_later_update_in_place() -> None:
+    leaves = flat_group((xp.ones((2, 2)),), None)
+    loss, (aux,), rest = BACKEND.value(
+        lambda group, scale: (xp.sum(group[0]) * scale, (group[0][0, :],), "rest"),
+        (leaves, xp.asarray(2.0)),
+    )
+    leaves.vectors[0][:] = 7.0
+    assert (values(loss), values(aux), rest) == (8.0, [1.0, 1.0], "rest")
+
+
 def test_staging_is_left_to_others() -> None:
     def function() -> Any:
         return (), None
