@@ -68,11 +68,8 @@ class Layout:
         """The tree with these arrays in it."""
         return self.structure.unflatten(self._merge(trainable, fixed))
 
-    def gradient_tree(
-        self, gradients: Sequence[Any], fixed: Sequence[Any], namespace: Any
-    ) -> PyTree:
-        """The tree of gradients: zeros for fixed arrays and for Python numbers."""
-        zeros = [namespace.zeros_like(array) for array in fixed]
+    def gradient_tree(self, gradients: Sequence[Any], zeros: Sequence[Any] = ()) -> PyTree:
+        """The tree of gradients; `zeros` are those of the fixed arrays."""
         return self._gradient_structure.unflatten(self._merge(gradients, zeros))
 
     def split(self, arrays: Sequence[Any]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -44,7 +44,7 @@ class Row:
             self.version,
             f"{self.final_loss:.6f}",
             f"{100 * self.accuracy:.2f} %",
-            duration(self.seconds_per_step),
+            milliseconds(self.seconds_per_step),
             _deviation(self.loss_curve),
             _deviation(self.parameters),
         )
@@ -62,14 +62,9 @@ def results_table(rows: list[Row], title: str, caption: str, console: Console) -
     return table
 
 
-def duration(seconds: float) -> str:
-    """Three significant digits in a unit that suits them."""
-    if math.isnan(seconds):
-        return "-"
-    for unit, factor in (("s", 1.0), ("ms", 1e3)):
-        if seconds * factor >= 1:
-            return f"{seconds * factor:.3g} {unit}"
-    return f"{seconds * 1e6:.3g} µs"
+def milliseconds(seconds: float) -> str:
+    """As text; one unit for all backends, so that rows can be compared."""
+    return "-" if math.isnan(seconds) else f"{1e3 * seconds:.3f} ms"
 
 
 def _deviation(measured: Deviation | None) -> str:

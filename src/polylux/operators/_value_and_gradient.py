@@ -91,7 +91,8 @@ def value_and_gradient(
         if clearer is None:
             raise
         raise clearer from error
-    return value, layout.gradient_tree(gradients, fixed, backend.namespace)
+    zeros = [backend.namespace.zeros_like(array) for array in fixed]
+    return value, layout.gradient_tree(gradients, zeros)
 
 
 def _function(

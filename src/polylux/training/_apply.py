@@ -89,10 +89,9 @@ def _apply(state: TrainState, grads: PyTree, taker: str | None) -> TrainState:
     if taker is not None:
         buffers = buffers.own(backend, selector, gradients)
     rule, in_place = state.optimizer, taker is not None
-    with arrays.precision_scope(*buffers.trainable):
-        slots = buffers.with_slots(rule, backend.namespace)
     update = _cached_update(state, backend, selector, buffers, in_place)
     with arrays.precision_scope(*buffers.trainable):
+        slots = buffers.init_slots(rule, backend.namespace)
         trainable, slots = update(buffers.trainable, gradients, slots, buffers.count + 1)
     if taker is not None:
         buffers.given_to = taker

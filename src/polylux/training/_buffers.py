@@ -58,7 +58,7 @@ class Buffers:
         self.owned = owned
         self.exposed = False
         self.given_to: str | None = None
-        self._samples: tuple[int, ...] | None = None
+        self._samples: Arrays | None = None
 
     def require_present(self) -> None:
         """Raise if a `_` step has overwritten these arrays."""
@@ -91,7 +91,7 @@ class Buffers:
         place = (backend.name, selector)
         return Buffers(self.layout, moved[0], moved[1], slots, self.count, place, owned)
 
-    def with_slots(self, rule: Rule, xp: Any) -> tuple[Arrays, ...]:
+    def init_slots(self, rule: Rule, xp: Any) -> tuple[Arrays, ...]:
         """The slots, made now if there are none yet."""
         if self.slots is None:
             self.slots = rule.init(xp, self.trainable)
@@ -113,14 +113,19 @@ class Buffers:
             slots = tuple(tuple(backend.copy(group, selector)) for group in slots)
         return Buffers(self.layout, copied, self.fixed, slots, self.count, self.placed, owned=True)
 
-    def samples(self) -> Arrays:
-        """One trainable array of each dtype, and the fixed ones: enough to know the precision."""
+    def samples(self, xp: Any) -> Arrays:
+        """An empty array of each trainable dtype, and the fixed ones: enough to know the precision.
+
+        They stay the same for the whole run, so that no step has to look at each leaf.
+        """
         if self._samples is None:
-            firsts: dict[Any, int] = {}
-            for place, array in enumerate(self.trainable):
-                firsts.setdefault(array.dtype, place)
-            self._samples = tuple(firsts.values())
-        return (*(self.trainable[place] for place in self._samples), *self.fixed)
+            firsts: dict[Any, Any] = {}
+            for array in self.trainable:
+                firsts.setdefault(array.dtype, array)
+            # Flat first: what has no axis, or 10 of them, has no empty slice along the first.
+            empty = [xp.reshape(array, (-1,))[:0] for array in firsts.values()]
+            self._samples = (*empty, *self.fixed)
+        return self._samples
 
     def updated(self, trainable: Arrays, slots: tuple[Arrays, ...]) -> Buffers:
         """The buffers after one update."""

@@ -15,6 +15,7 @@ from polylux.selectors import ADType
 from polylux.training._buffers import Buffers, check_devices
 from polylux.training._state import FlatStates, TrainState
 from polylux.tree import Structure
+from polylux.typing import PyTree
 
 Arrays = tuple[Any, ...]
 
@@ -114,7 +115,8 @@ class Prepared:
             backend, selector, objective, state.model, self.buffers.layout,
             state._states.structure, data_structure,
         )  # fmt: skip
-        self.scope = backend.precision_scope((*self.buffers.samples(), *self.states, *self.data))
+        samples = self.buffers.samples(backend.namespace)
+        self.scope = backend.precision_scope((*samples, *self.states, *self.data))
 
     def entry(
         self, kind: str, make: Callable[[Call | None], Callable[..., Any]], *options: Any,
@@ -166,9 +168,22 @@ class Prepared:
                 raise
             raise clearer from error
 
-    def within(self) -> contextlib.AbstractContextManager[Any]:
-        """The precision scope of this call, for array code outside of `run`."""
-        return contextlib.nullcontext() if self.scope is None else self.scope
+    def slots(self, buffers: Buffers) -> tuple[Arrays, ...]:
+        """The optimizer's slots, made now if there are none yet."""
+        if buffers.slots is None:
+            with self._within():
+                buffers.init_slots(self.state.optimizer, self.backend.namespace)
+        assert buffers.slots is not None
+        return buffers.slots
+
+    def gradient_tree(self, gradients: Arrays) -> PyTree:
+        """The gradients as a tree like the parameters."""
+        layout, fixed = self.buffers.layout, self.buffers.fixed
+        if not fixed:
+            return layout.gradient_tree(gradients)
+        with self._within():
+            zeros = [self.backend.namespace.zeros_like(array) for array in fixed]
+        return layout.gradient_tree(gradients, zeros)
 
     def finish_states(
         self, aux: Arrays, structures: tuple[Structure, Structure]
@@ -182,6 +197,9 @@ class Prepared:
         if any(arrays.owner_of(type(s)) is not None for s in state_structure.statics):
             states = FlatStates.of(states.tree())
         return states, stats_structure.unflatten(aux[cut:])
+
+    def _within(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self.scope is None else self.scope
 
     def _check_devices(self) -> None:
         present = [*self.buffers.trainable, *self.states, *self.data]

@@ -88,10 +88,8 @@ def compute_gradients(
         entry, buffers.trainable, buffers.fixed, prepared.states, prepared.data
     )
     states, stats = prepared.finish_states(aux, structures)
-    with prepared.within():
-        grads = buffers.layout.gradient_tree(gradients, buffers.fixed, prepared.backend.namespace)
     state = advance(train_state, buffers=buffers, states=states, objective=objective, steps=0)
-    return StepResult(grads, loss, stats, state)
+    return StepResult(prepared.gradient_tree(gradients), loss, stats, state)
 
 
 def compute_objective(

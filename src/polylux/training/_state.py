@@ -131,7 +131,7 @@ class TrainState:
         if buffers.slots is None:
             xp = arrays.array_namespace(*buffers.trainable) if buffers.trainable else None
             with arrays.precision_scope(*buffers.trainable):
-                buffers.with_slots(self.optimizer, xp)
+                buffers.init_slots(self.optimizer, xp)
         assert buffers.slots is not None
         slots = zip(self.optimizer.slots, buffers.slots, strict=True)
         return {"count": buffers.count, **dict(slots)}

@@ -110,15 +110,14 @@ def _step(
     taker: str | None,
 ) -> StepResult:
     prepared = Prepared(selector, objective, data, state)
-    backend, selector, layout = prepared.backend, prepared.selector, prepared.buffers.layout
-    layout.require_trainable("parameters")
+    backend, selector = prepared.backend, prepared.selector
+    prepared.buffers.layout.require_trainable("parameters")
     if taker is None:
         buffers = prepared.buffers
     else:
         buffers = prepared.buffers.own(backend, selector, (*prepared.data, *prepared.states))
     rule = state.optimizer
-    with prepared.within():
-        slots = buffers.with_slots(rule, backend.namespace)
+    slots = prepared.slots(buffers)
     is_staged = backend.is_staged(selector)
     in_place = taker is not None
     entry = prepared.entry(
@@ -137,10 +136,7 @@ def _step(
     if taker is not None:
         buffers.given_to = taker
     states, stats = prepared.finish_states(aux, structures)
-    grads = None
-    if return_gradients:
-        with prepared.within():
-            grads = layout.gradient_tree(gradients, buffers.fixed, backend.namespace)
+    grads = prepared.gradient_tree(gradients) if return_gradients else None
     buffers = buffers.updated(trainable, slots)
     state = advance(state, buffers=buffers, states=states, objective=objective, steps=1)
     return StepResult(grads, loss, stats, state)
