@@ -21,6 +21,11 @@ def is_staged(selector: ADType) -> bool:
     return False
 
 
-def stage(function: Staged, selector: ADType, donate: tuple[int, ...]) -> Staged:
+def stage(
+    function: Staged,
+    selector: ADType,
+    donate: tuple[int, ...],
+    carried: tuple[tuple[int, int], ...],
+) -> Staged:
     """The function itself."""
     return function

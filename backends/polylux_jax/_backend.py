@@ -92,9 +92,13 @@ class JaxBackend(Backend):
     # --- speed --------------------------------------------------------------------------------
 
     def stage(
-        self, function: _staging.Staged, selector: ADType, donate: tuple[int, ...] = ()
+        self,
+        function: _staging.Staged,
+        selector: ADType,
+        donate: tuple[int, ...] = (),
+        carried: tuple[tuple[int, int], ...] = (),
     ) -> _staging.Staged:
-        return _staging.stage(function, selector, donate)
+        return _staging.stage(function, selector, donate, carried)
 
     def is_staged(self, selector: ADType) -> bool:
         return _staging.is_staged(selector)

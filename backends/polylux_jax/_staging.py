@@ -14,6 +14,7 @@ from jax.extend.core.primitives import convert_element_type_p
 
 from polylux.selectors import ADType
 from polylux_jax._gradient import strong
+from polylux_jax._packing import Packed, Plan, packed
 
 Staged = Callable[..., tuple[Any, Any]]
 
@@ -37,38 +38,74 @@ def is_staged(selector: ADType) -> bool:
     return bool(selector.jit)  # type: ignore[attr-defined]  # AutoJax by the registry's promise
 
 
-def stage(function: Staged, selector: ADType, donate: tuple[int, ...]) -> Staged:
+def stage(
+    function: Staged,
+    selector: ADType,
+    donate: tuple[int, ...] = (),
+    carried: tuple[tuple[int, int], ...] = (),
+) -> Staged:
     """The function under `jax.jit`, or itself where the selector says `jit=False`."""
     if not is_staged(selector):
         return function
     numbers = itertools.count()
     statics: dict[int, Any] = {}
-    packed: tuple[int, ...] | None = None  # which groups hold floats, the same at every call
+    variants: dict[tuple[Plan | None, ...], Any] = {}
+    inputs = frozenset(i for i, _ in carried)
+    scalars: tuple[int, ...] | None = None  # which groups hold floats, the same at every call
 
-    def traced(*groups: Any) -> tuple[Any, tuple[None, ...], tuple[Any, ...]]:
-        opened = [_unpack(g) if i in (packed or ()) else g for i, g in enumerate(groups)]
-        outputs, static = function(*opened)
-        number = next(numbers)
-        statics[number] = static
-        outputs = jax.tree.map(strong, outputs)
-        # The trace's number comes out of jit's own cache as the length of a tuple without leaves:
-        # a node type of ours would cost a Python call, and the object itself would never be freed
-        # in that cache where it leads back to the staged function.
-        unused = _without_use([groups[i] for i in donate], outputs)
-        return outputs, (None,) * number, unused
+    def variant(plans: tuple[Plan | None, ...]) -> Any:
+        """The jitted function for carried groups that lie in vectors, each by its plan."""
+        in_vectors = [(i, o, plan) for (i, o), plan in zip(carried, plans, strict=True) if plan]
 
-    jitted = jax.jit(traced, donate_argnums=donate)
+        def traced(*groups: Any) -> tuple[Any, tuple[None, ...], tuple[Any, ...]]:
+            opened = list(groups)
+            for i in scalars or ():
+                opened[i] = _unpack(groups[i])
+            for i, _, plan in in_vectors:
+                opened[i] = plan.unpack(groups[i])
+            outputs, static = function(*opened)
+            number = next(numbers)
+            statics[number] = static
+            outputs = jax.tree.map(strong, outputs)
+            if in_vectors:
+                outputs = list(outputs)
+                for _, o, plan in in_vectors:
+                    outputs[o] = plan.pack(outputs[o])
+            # The trace's number comes out of jit's own cache as the length of a tuple without
+            # leaves: a node type of ours would cost a Python call, and the object itself would
+            # never be freed in that cache where it leads back to the staged function.
+            unused = _without_use([groups[i] for i in donate], outputs)
+            return outputs, (None,) * number, unused
+
+        return jax.jit(traced, donate_argnums=donate)
 
     def staged(*groups: Any) -> tuple[Any, Any]:
-        nonlocal packed
-        if packed is None:
-            packed = tuple(i for i, group in enumerate(groups) if _is_worth_packing(group))
-        for i in packed:
-            groups = (*groups[:i], np.array(groups[i]), *groups[i + 1 :])
-        outputs, trace, _ = jitted(*groups)
+        nonlocal scalars
+        if scalars is None:
+            scalars = tuple(i for i, group in enumerate(groups) if _is_worth_packing(group))
+        given = [_opened(g) if i not in inputs else g for i, g in enumerate(groups)]
+        for i in scalars:
+            given[i] = np.array(groups[i])
+        plans = []
+        for i, _ in carried:
+            given[i], plan = packed(groups[i])
+            plans.append(plan)
+        key = tuple(plans)
+        jitted = variants.get(key)
+        if jitted is None:
+            jitted = variants[key] = variant(key)
+        outputs, trace, _ = jitted(*given)
+        for (_, o), plan in zip(carried, plans, strict=True):
+            if plan is not None:
+                outputs[o] = Packed(outputs[o], plan)
         return outputs, statics[len(trace)]
 
     return staged
+
+
+def _opened(group: Any) -> Any:
+    """A group as the function takes it where no vector is expected."""
+    return group.group() if type(group) is Packed else group
 
 
 def _is_worth_packing(group: Any) -> bool:

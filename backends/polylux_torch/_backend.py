@@ -93,7 +93,13 @@ class TorchBackend(Backend):
 
     # --- speed -------------------------------------------------------------------------------
 
-    def stage(self, function: Staged, selector: ADType, donate: tuple[int, ...] = ()) -> Staged:
+    def stage(
+        self,
+        function: Staged,
+        selector: ADType,
+        donate: tuple[int, ...] = (),
+        carried: tuple[tuple[int, int], ...] = (),
+    ) -> Staged:
         options = selector.compile  # type: ignore[attr-defined]  # resolved to an AutoTorch
         return function if options is False else _staging.StagedFunction(function, options, donate)
 

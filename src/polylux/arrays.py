@@ -164,7 +164,7 @@ def common_owner(arrays: Sequence[Any], caller: str) -> str:
 def to_host(values: PyTree) -> PyTree:
     """The tree with every array as a numpy array of the same dtype; other leaves pass through.
 
-    Tied leaves stay tied. The arrays may share memory with the tree's.
+    Tied leaves stay tied. What was moved is a copy: a step that reuses buffers leaves it alone.
 
     Examples
     --------
@@ -173,7 +173,9 @@ def to_host(values: PyTree) -> PyTree:
     {'w': array([1., 1.]), 'name': 'dense'}
     """
     arrays, structure = tree.flatten(values, is_array)
-    return structure.unflatten(host_arrays(arrays))
+    hosts = host_arrays(arrays)
+    copies = [h if h is a else np.array(h) for h, a in zip(hosts, arrays, strict=True)]
+    return structure.unflatten(copies)
 
 
 def to_backend(values: PyTree, selector: ADType) -> PyTree:

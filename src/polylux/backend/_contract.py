@@ -181,7 +181,13 @@ class Backend(ABC):
 
     # --- speed: each may stay as it is --------------------------------------------------------
 
-    def stage(self, function: Staged, selector: ADType, donate: tuple[int, ...] = ()) -> Staged:
+    def stage(
+        self,
+        function: Staged,
+        selector: ADType,
+        donate: tuple[int, ...] = (),
+        carried: tuple[tuple[int, int], ...] = (),
+    ) -> Staged:
         """A function that does what `function` does, perhaps traced or compiled.
 
         `function(*groups)` takes groups and returns `(groups, static)`. A group is an array or a
@@ -196,6 +202,12 @@ class Backend(ABC):
 
         `donate` numbers the groups whose buffers may be reused for the result; the caller never
         reads them again. Only asked for where `Capability.DONATION` is claimed.
+
+        `carried` pairs the number of an input group with that of an output group of the same
+        shapes and dtypes, which the next call gets in its place: parameters and optimizer slots,
+        last among the outputs. Such an output may be any sequence, so that a backend can keep it
+        in a form of its own (one flat buffer) until someone looks into it; as an input it comes
+        in that form, or as tuples of arrays.
         """
         return function
 

@@ -14,7 +14,12 @@ from polylux.errors import DTypeError, ShapeError, TreeError
 from polylux.selectors import ADType, Auto, NoAutoDiff
 from polylux.training._buffers import Buffers
 from polylux.training._state import TrainState, advance
-from polylux.training._update import donated, eager_update, neutral_update
+from polylux.training._update import (
+    CARRIED_BY_UPDATE,
+    donated,
+    eager_update,
+    neutral_update,
+)
 from polylux.typing import PyTree
 
 Arrays = tuple[Any, ...]
@@ -120,6 +125,7 @@ def _cached_update(
                 ),
                 selector,
                 donated(backend, in_place),
+                CARRIED_BY_UPDATE,
             )
         else:
             made = eager_update(backend, selector, rule, in_place)

@@ -82,10 +82,12 @@ class Buffers:
         before = [a for group in groups for a in group]
         after = [a for group in moved for a in group]
         stayed = [a is b for a, b in zip(before, after, strict=True)]
+        slots = None if self.slots is None else tuple(moved[2:])
         if all(stayed):
+            # As tuples: a form that one selector's steps keep need not suit another's.
+            self.trainable, self.fixed, self.slots = moved[0], moved[1], slots
             self.placed = (backend.name, selector)
             return self
-        slots = None if self.slots is None else tuple(moved[2:])
         # What was moved is nobody else's; what stayed may still be the user's.
         owned = self.owned or not any(stayed)
         place = (backend.name, selector)

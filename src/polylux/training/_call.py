@@ -120,7 +120,7 @@ class Prepared:
 
     def entry(
         self, kind: str, make: Callable[[Call | None], Callable[..., Any]], *options: Any,
-        donate: tuple[int, ...] = (),
+        donate: tuple[int, ...] = (), carried: tuple[tuple[int, int], ...] = (),
     ) -> Entry:  # fmt: skip
         """The cached staged function for this call, or a new one.
 
@@ -143,7 +143,7 @@ class Prepared:
         )  # fmt: skip
         entry = cache.find(parts)
         if entry is None:
-            staged = self.backend.stage(make(call), self.selector, donate)
+            staged = self.backend.stage(make(call), self.selector, donate, carried)
             entry = Entry(parts, staged)
             names = (*_EAGER_PARTS[: 3 + len(options)], "objective", "model", "states", "data")
             cache.add(entry, names, is_staged=True)

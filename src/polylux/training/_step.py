@@ -11,7 +11,7 @@ from polylux.selectors import ADType
 from polylux.training._call import Call, Prepared
 from polylux.training._gradients import StepResult
 from polylux.training._state import TrainState, advance
-from polylux.training._update import donated, eager_update, neutral_update
+from polylux.training._update import CARRIED, donated, eager_update, neutral_update
 from polylux.typing import Objective
 
 Arrays = tuple[Any, ...]
@@ -127,6 +127,7 @@ def _step(
         in_place,
         return_gradients,
         donate=donated(backend, in_place),
+        carried=CARRIED,
     )
     count = buffers.count + 1
     (loss, gradients, aux, trainable, slots), structures = prepared.run(

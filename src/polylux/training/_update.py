@@ -31,6 +31,13 @@ def eager_update(
     )
 
 
+CARRIED = ((0, 3), (1, 4))
+"""In a whole step: parameters and slots come in as groups 0 and 1, and go out as 3 and 4."""
+
+CARRIED_BY_UPDATE = ((0, 0), (1, 1))
+"""The same in an update alone."""
+
+
 def donated(backend: Backend, in_place: bool) -> tuple[int, ...]:
     """Which groups of a staged update may be overwritten: parameters and slots come first."""
     return (0, 1) if in_place and Capability.DONATION in backend.capabilities else ()
