@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,11 +54,6 @@ def from_foreign(arrays: Sequence[Any], selector: ADType) -> list[Any] | None:
 def device(array: Any) -> str:
     """Always `"cpu"`."""
     return "cpu"
-
-
-def precision_scope(arrays: Sequence[Any]) -> contextlib.AbstractContextManager[Any] | None:
-    """None: numpy keeps every dtype."""
-    return None
 
 
 def _representable(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -70,11 +69,6 @@ class AutogradBackend(Backend):
 
     def is_tracing(self) -> bool:
         return _staging.is_tracing()
-
-    def precision_scope(
-        self, arrays: Sequence[Any]
-    ) -> contextlib.AbstractContextManager[Any] | None:
-        return _arrays.precision_scope(arrays)
 
     # --- values and derivatives ---------------------------------------------------------------
 

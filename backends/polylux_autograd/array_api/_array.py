@@ -171,6 +171,15 @@ class Box(ArrayMethods, AutogradBox):  # type: ignore[misc]
             require_open(self._trace)
         return self._data
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        # numpy's functions would go on with the bare numbers, and drop the derivative in silence.
+        self._concrete()  # a leaked value has an error of its own
+        raise ArrayMixError(
+            "numpy was given a traced array of the autograd backend, and would drop its "
+            "derivative; write with xp = array_namespace(x) and call its functions, or take "
+            "the numbers alone with to_host(x)"
+        )
+
     def __repr__(self) -> str:
         return f"traced {Array(self._data)!r}"
 

@@ -9,6 +9,8 @@ import pytest
 pytest.importorskip("autograd")
 
 import polylux_autograd.array_api as xp
+from polylux import to_host
+from polylux.errors import ArrayMixError
 from polylux_autograd._tracing import value_and_gradient
 
 DATA = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
@@ -36,15 +38,32 @@ def test_conversions_give_the_value():
     def check(x):
         y = x[0, 1]
         assert (float(y), int(y), complex(y), bool(y)) == (2.0, 2, 2 + 0j, True)
-        np.testing.assert_array_equal(np.asarray(x), DATA)
         np.testing.assert_array_equal(np.from_dlpack(x), DATA)
-        assert np.asarray(x, dtype=np.float32).dtype == np.float32
         assert x.__dlpack_device__() == DATA.__dlpack_device__()
         assert f"{x}" == str(DATA)
         assert hash(x) == hash(x)
 
     both(check)
     assert [10, 20, 30][xp.asarray(1)] == 20
+    np.testing.assert_array_equal(np.asarray(xp.asarray(DATA)), DATA)
+    assert np.asarray(xp.asarray(DATA), dtype=np.float32).dtype == np.float32
+
+
+@pytest.mark.parametrize("function", [np.asarray, np.mean, lambda x: np.dot(x, DATA[0])])
+def test_numpy_cannot_drop_the_derivative_of_a_traced_array(function):
+    def objective(x):
+        return xp.sum(x) + xp.asarray(function(x)).sum(), ()
+
+    with pytest.raises((ArrayMixError, TypeError)):
+        value_and_gradient(objective, (xp.asarray(DATA),))
+
+
+def test_the_numbers_of_a_traced_array_are_to_be_had_on_the_host():
+    def objective(x):
+        np.testing.assert_array_equal(to_host(x), DATA)
+        return xp.sum(x), ()
+
+    value_and_gradient(objective, (xp.asarray(DATA),))
 
 
 def test_wrong_device_stream_and_version_are_refused():
@@ -82,8 +101,8 @@ def test_arrays_cannot_be_changed_in_place():
             x[0] = 1.0
         y = x
         y += 1
-        np.testing.assert_array_equal(np.asarray(x), DATA)
-        np.testing.assert_array_equal(np.asarray(y), DATA + 1)
+        np.testing.assert_array_equal(np.from_dlpack(x), DATA)
+        np.testing.assert_array_equal(np.from_dlpack(y), DATA + 1)
 
     both(check)
 
