@@ -63,7 +63,21 @@ def value(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         return function(*arguments)
     # Results that inference mode has made could not take part in a later derivative.
     with torch.inference_mode(False), torch.no_grad():
-        return function(*arguments)
+        leaves = [leaf for group in arguments for leaf in _tensors_of(group)]
+        return _all_constant(function(*arguments), tuple(leaves))
+
+
+def _tensors_of(group: Any) -> Sequence[Any]:
+    return group if isinstance(group, tuple) else (group,)
+
+
+def _all_constant(result: Any, leaves: Arrays) -> Any:
+    """Nested tuples with every tensor made a constant, apart from the leaves' memory."""
+    if isinstance(result, torch.Tensor):
+        return next(_constants((result,), leaves))
+    if type(result) is tuple:
+        return tuple(_all_constant(part, leaves) for part in result)
+    return result
 
 
 def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:

@@ -115,7 +115,11 @@ class Backend(ABC):
     # --- values and derivatives: at least one of the last three ------------------------------
 
     def value(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-        """`function(*arguments)` without derivatives: what it returns hangs on no graph."""
+        """`function(*arguments)` without derivatives.
+
+        The arguments are groups (see `stage`); the arrays in the nested tuples that the function
+        returns come back off any graph, in memory that no later update of the arguments reuses.
+        """
         return function(*arguments)
 
     def value_and_gradient(

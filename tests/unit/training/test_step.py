@@ -15,6 +15,7 @@ from polylux import (
     apply_gradients,
     apply_gradients_,
     compute_gradients,
+    compute_objective,
     single_train_step,
     single_train_step_,
     to_backend,
@@ -251,3 +252,18 @@ def test_float16_parameters_stay_float16(selector, objective):
     host = to_host(ts.parameters)["w"]
     assert host.dtype == np.float16
     np.testing.assert_array_equal(host, np.zeros(3))
+
+
+def test_host_copies_and_returned_values_stay_when_a_step_reuses_the_buffers(selector, problem):
+    def objective(model, ps, st, data):
+        return (ps["w"] ** 2).sum(), {"w": ps["w"]}, {"w": ps["w"]}
+
+    *_, ts = single_train_step_(selector, objective, None, problem.state(SGD(0.1)))
+    host = to_host(ts.parameters)["w"]
+    evaluated = compute_objective(selector, objective, None, ts)
+    kept = np.array(host)
+    *_, ts = single_train_step_(selector, objective, None, ts)
+    returned = to_host((evaluated.stats["w"], evaluated.train_state.states["w"]))
+    for array in (host, *returned):
+        np.testing.assert_array_equal(array, kept)
+    assert not np.array_equal(to_host(ts.parameters)["w"], kept)
