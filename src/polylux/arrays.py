@@ -207,19 +207,14 @@ def move(arrays: Sequence[Any], backend: Backend, selector: ADType) -> tuple[Any
     if own.issuperset(map(owner_of, set(map(type, arrays)))):
         # There already, as in every step of a run but the first.
         return tuple(backend.to_device(arrays, selector)) if arrays else ()
-    owners = [owner_of(type(a)) for a in arrays]
-    moved: list[Any] = [None] * len(arrays)
-    for owner in set(owners):  # each owner's arrays go in one batch
-        places = [i for i, o in enumerate(owners) if o == owner]
-        batch = [arrays[i] for i in places]
+
+    def taken_over(owner: str | None, batch: list[Any]) -> Sequence[Any]:
         if owner in own:
-            result = backend.to_device(batch, selector)
-        else:
-            taken = None if owner == "host" else backend.from_foreign(batch, selector)
-            result = taken if taken is not None else backend.from_host(host_arrays(batch), selector)
-        for i, array in zip(places, result, strict=True):
-            moved[i] = array
-    return tuple(moved)
+            return backend.to_device(batch, selector)
+        taken = None if owner == "host" else backend.from_foreign(batch, selector)
+        return taken if taken is not None else backend.from_host(host_arrays(batch), selector)
+
+    return tuple(_by_owner(arrays, taken_over))
 
 
 def owners_accepted_by(backend: Backend) -> frozenset[str]:
@@ -232,20 +227,29 @@ def owners_accepted_by(backend: Backend) -> frozenset[str]:
 
 def host_arrays(arrays: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
     """Numpy arrays of these arrays, whoever owns them."""
+
+    def on_the_host(owner: str | None, batch: list[Any]) -> Sequence[Any]:
+        if owner == "host":
+            return [np.asarray(a) for a in batch]
+        if owner == "foreign":
+            return [np.from_dlpack(a) for a in batch]
+        if owner is None:
+            raise DTypeError(f"{_type_name(batch[0])} is no array")
+        return registry.load_backend(owner).to_host(batch)
+
+    return _by_owner(arrays, on_the_host)
+
+
+def _by_owner(
+    arrays: Sequence[Any], convert: Callable[[str | None, list[Any]], Sequence[Any]]
+) -> list[Any]:
+    """The arrays converted, each owner's in one batch, in the order in which they came."""
     result: list[Any] = [None] * len(arrays)
     owners = [owner_of(type(a)) for a in arrays]
     for owner in set(owners):
         places = [i for i, o in enumerate(owners) if o == owner]
-        batch = [arrays[i] for i in places]
-        if owner == "host":
-            hosts = [np.asarray(a) for a in batch]
-        elif owner == "foreign":
-            hosts = [np.from_dlpack(a) for a in batch]
-        elif owner is None:
-            raise DTypeError(f"{_type_name(batch[0])} is no array")
-        else:
-            hosts = registry.load_backend(owner).to_host(batch)
-        for i, array in zip(places, hosts, strict=True):
+        converted = convert(owner, [arrays[i] for i in places])
+        for i, array in zip(places, converted, strict=True):
             result[i] = array
     return result
 
@@ -258,14 +262,6 @@ def precision_scope(*arrays: Any) -> contextlib.AbstractContextManager[Any]:
             scope = registry.load_backend(owner).precision_scope(arrays)
             return contextlib.nullcontext() if scope is None else scope
     return contextlib.nullcontext()
-
-
-def native_kernel(name: str, array: Any) -> Callable[..., Any] | None:
-    """The native kernel of that name of the backend which owns the array, if it has one."""
-    owner = owner_of(type(array))
-    if owner in (None, "host", "foreign"):
-        return None
-    return registry.load_backend(owner).kernels.get(name)
 
 
 def _find_owner(array_type: type) -> str | None:

@@ -67,11 +67,18 @@ class Captured:
 
 
 class Entry:
-    """A staged function and all that it was staged for."""
+    """A staged function and all that it was staged for.
 
-    __slots__ = ("captured", "parts", "staged")
+    `names` says what each of the `parts` is; the first part is the kind of call, and two entries
+    of one kind have the same names.
+    """
 
-    def __init__(self, parts: tuple[Any, ...], staged: Callable[..., Any]) -> None:
+    __slots__ = ("captured", "names", "parts", "staged")
+
+    def __init__(
+        self, names: tuple[str, ...], parts: tuple[Any, ...], staged: Callable[..., Any]
+    ) -> None:
+        self.names = names
         self.parts = parts
         self.staged = staged
         self.captured = Captured(parts)
@@ -120,12 +127,12 @@ class Cache:
                 return entry
         return None
 
-    def add(self, entry: Entry, names: tuple[str, ...], is_staged: bool) -> None:
-        """Keep a new entry as the latest; `names` says what each of its parts is."""
+    def add(self, entry: Entry, is_staged: bool) -> None:
+        """Keep a new entry as the latest."""
         if is_staged:
             self._misses += 1
             if self._misses >= _RETRACES_BEFORE_WARNING:
-                self._complain(entry, names)
+                self._complain(entry)
         self.traces += 1
         self._entries = [entry, *self._entries[: self._size - 1]]
 
@@ -139,9 +146,12 @@ class Cache:
     def __repr__(self) -> str:
         return f"<{len(self)} cached functions, {self.traces} made>"
 
-    def _complain(self, entry: Entry, names: tuple[str, ...]) -> None:
-        former = self._entries[0]
-        for name, mine, theirs in zip(names, entry.parts, former.parts, strict=True):
+    def _complain(self, entry: Entry) -> None:
+        kind = entry.parts[0]
+        former = next((e for e in self._entries if e.parts[0] == kind), None)
+        if former is None:  # the first of its kind, or the first since the caches were cleared
+            return
+        for name, mine, theirs in zip(entry.names, entry.parts, former.parts, strict=True):
             if mine is theirs:
                 continue
             cause = _cause(name, mine, theirs)

@@ -5,38 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from polylux import arrays, tree
+from polylux import tree
 from polylux.arrays import is_array
-from polylux.backend import Backend
-from polylux.errors import ArrayMixError, DTypeError, NothingTrainableError, ObjectiveError
-from polylux.selectors import ADType
+from polylux.dtypes import dtype_kind
+from polylux.errors import DTypeError, NothingTrainableError
 from polylux.tree import Structure
 from polylux.typing import PyTree
-
-_KINDS: dict[Any, str] = {}
-
-
-def dtype_kind(dtype: Any) -> str:
-    """`"real floating"`, `"complex floating"`, `"integral"`, `"bool"` or `"other"`.
-
-    For the dtypes of any library. Goes by the dtype's name, since no namespace knows the dtypes
-    of another (or, in numpy's case, bfloat16).
-    """
-    try:
-        return _KINDS[dtype]
-    except KeyError:
-        name = str(dtype).rpartition(".")[2]
-        prefixes = {
-            "float": "real floating",
-            "bfloat": "real floating",
-            "complex": "complex floating",
-            "int": "integral",
-            "uint": "integral",
-            "bool": "bool",
-        }
-        kind = next((k for prefix, k in prefixes.items() if name.startswith(prefix)), "other")
-        _KINDS[dtype] = kind
-        return kind
 
 
 class Layout:
@@ -123,7 +97,7 @@ def lay_out(values: PyTree, what: str) -> tuple[tuple[Any, ...], Layout]:
         If an array is complex.
     """
     arrays, structure = tree.flatten(values, is_array)
-    kinds = [dtype_kind(array.dtype) for array in arrays]
+    kinds = [dtype_kind(array) for array in arrays]
     if "complex floating" in kinds:
         place = kinds.index("complex floating")
         raise DTypeError(
@@ -133,37 +107,6 @@ def lay_out(values: PyTree, what: str) -> tuple[tuple[Any, ...], Layout]:
     trainable = tuple(i for i, kind in enumerate(kinds) if kind == "real floating")
     fixed = tuple(i for i, kind in enumerate(kinds) if kind != "real floating")
     return arrays, Layout(structure, trainable, fixed)
-
-
-def require_real_scalar(value: Any, backend: Backend, selector: ADType, what: str) -> None:
-    """Raise unless `value` is a 0-d real array of `backend`; `what` names it in the message.
-
-    Raises
-    ------
-    ObjectiveError
-        If it is no array, or of another shape or kind.
-    ArrayMixError
-        If it belongs to another library.
-    """
-    owner = arrays.owner_of(type(value))
-    if owner not in arrays.owners_accepted_by(backend):
-        got = f"the {type(value).__module__}.{type(value).__qualname__} {value!r}"
-        if owner is None:
-            raise ObjectiveError(
-                f"{what} must be a 0-d real array, got {got}; reduce with xp.mean or xp.sum, and "
-                "do not convert it to a Python number"
-            )
-        raise ArrayMixError(
-            f"under {selector!r} {what} must be an array of {backend.name!r}, got {got}; use "
-            "xp = array_namespace(x) in the function, and xp.asarray(constant) for constants"
-        )
-    if value.shape != ():
-        raise ObjectiveError(
-            f"{what} must be a real scalar, got shape {tuple(value.shape)}; reduce it with "
-            "xp.mean or xp.sum"
-        )
-    if dtype_kind(value.dtype) != "real floating":
-        raise ObjectiveError(f"{what} must be a real scalar, got dtype {value.dtype}")
 
 
 def _zero_of(static: Any) -> Any:

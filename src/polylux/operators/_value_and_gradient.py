@@ -11,8 +11,9 @@ import optree
 from polylux import arrays, registry, tree
 from polylux.backend import Backend
 from polylux.cache import OPERATORS, Entry
-from polylux.errors import OptionError, PolyluxError
-from polylux.flat import Layout, lay_out, require_real_scalar
+from polylux.errors import OptionError
+from polylux.flat import Layout, lay_out
+from polylux.running import require_real_scalar, run
 from polylux.selectors import ADType
 from polylux.tree import Structure
 from polylux.typing import PyTree
@@ -78,19 +79,7 @@ def value_and_gradient(
         # Inside a trace the function may have captured traced values, which no cache may keep.
         function = _staged(function, f, backend, selector, layout, others_structure)
     scope = backend.precision_scope((*trainable, *fixed, *others))
-    try:
-        if scope is None:
-            value, gradients = function(trainable, fixed, others)[0]
-        else:
-            with scope:
-                value, gradients = function(trainable, fixed, others)[0]
-    except PolyluxError:
-        raise
-    except Exception as error:
-        clearer = backend.diagnose(error)
-        if clearer is None:
-            raise
-        raise clearer from error
+    (value, gradients), _ = run(backend, scope, function, trainable, fixed, others)
     zeros = [backend.namespace.zeros_like(array) for array in fixed]
     return value, layout.gradient_tree(gradients, zeros)
 
@@ -124,8 +113,9 @@ def _staged(
     parts = ("value_and_gradient", selector, f, layout, constants)
     entry = cache.find(parts)
     if entry is None:
-        entry = Entry(parts, backend.stage(function, selector))
-        cache.add(entry, ("operator", "selector", "function", "x", "constants"), is_staged=True)
+        names = ("operator", "selector", "function", "x", "constants")
+        entry = Entry(names, parts, backend.stage(function, selector))
+        cache.add(entry, is_staged=True)
     return entry.staged
 
 

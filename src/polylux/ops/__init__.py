@@ -1,7 +1,7 @@
 """Functions of arrays with the project's conventions at kinks, the same on every backend."""
 
+from polylux.dtypes import MACHINE_EPSILON, dtype_name, kind_of
 from polylux.ops._activations import ACTIVATIONS, activation
-from polylux.ops._dtypes import MACHINE_EPSILON, dtype_name, kind_of
 from polylux.ops._elementwise import identity, log_sigmoid, relu, sigmoid, silu, softplus, tanh
 from polylux.ops._gelu import gelu
 from polylux.ops._linear import dense

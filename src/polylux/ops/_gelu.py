@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from polylux.arrays import array_namespace
-from polylux.ops._dtypes import kind_of
+from polylux.dtypes import kind_of
 from polylux.ops._elementwise import sigmoid
 from polylux.ops._native import native
 

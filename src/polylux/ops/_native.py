@@ -11,8 +11,8 @@ from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, Protocol, Type
 from polylux import registry
 from polylux.arrays import is_array, owner_of
 from polylux.backend import Backend
+from polylux.dtypes import Kinds, kinds_of
 from polylux.errors import ArrayMixError, DTypeError
-from polylux.ops._dtypes import Kinds, kinds_of
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from polylux.arrays import array_namespace
+from polylux.dtypes import kind_of
 from polylux.errors import OptionError, ShapeError
-from polylux.ops._dtypes import kind_of
 from polylux.ops._native import detach, native
 
 

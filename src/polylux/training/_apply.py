@@ -129,9 +129,9 @@ def _cached_update(
             )
         else:
             made = eager_update(backend, selector, rule, in_place)
-        entry = Entry(parts, made)
-        names = ("kind of call", "selector", "parameters", "optimizer", "option")
-        state.cache.add(entry, names, is_staged)
+        names = ("kind of call", "selector", "parameters", "optimizer", "in_place")
+        entry = Entry(names, parts, made)
+        state.cache.add(entry, is_staged)
     made = entry.staged
     if not is_staged:
         return made

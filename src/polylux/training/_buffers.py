@@ -71,10 +71,7 @@ class Buffers:
 
     def on(self, backend: Backend, selector: ADType) -> Buffers:
         """These buffers with their arrays in `backend`; the same object if they are there."""
-        placed = self.placed
-        if placed is not None and placed[0] == backend.name and (
-            placed[1] is selector or placed[1] == selector
-        ):
+        if is_at(self.placed, backend, selector):
             return self
         groups = (self.trainable, self.fixed, *(self.slots or ()))
         moved = [arrays.move(group, backend, selector) for group in groups]
@@ -136,6 +133,13 @@ class Buffers:
         )
         new._samples = self._samples
         return new
+
+
+def is_at(placed: tuple[str, ADType] | None, backend: Backend, selector: ADType) -> bool:
+    """Whether arrays that were put there are where this backend's selector wants them."""
+    return placed is not None and placed[0] == backend.name and (
+        placed[1] is selector or placed[1] == selector
+    )
 
 
 def check_devices(present: list[Any], backend: Backend, selector: ADType, what: str) -> None:

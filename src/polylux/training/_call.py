@@ -9,8 +9,9 @@ from typing import Any
 from polylux import arrays, registry, tree
 from polylux.backend import Backend, Staged
 from polylux.cache import Entry
-from polylux.errors import ObjectiveError, OptionError, PolyluxError
-from polylux.flat import Layout, require_real_scalar
+from polylux.errors import ObjectiveError, OptionError
+from polylux.flat import Layout
+from polylux.running import require_real_scalar, run
 from polylux.selectors import ADType
 from polylux.training._buffers import Buffers, check_devices
 from polylux.training._state import FlatStates, TrainState
@@ -119,34 +120,34 @@ class Prepared:
         self.scope = backend.precision_scope((*samples, *self.states, *self.data))
 
     def entry(
-        self, kind: str, make: Callable[[Call | None], Callable[..., Any]], *options: Any,
-        donate: tuple[int, ...] = (), carried: tuple[tuple[int, int], ...] = (),
-    ) -> Entry:  # fmt: skip
+        self,
+        kind: str,
+        make: Callable[[Call | None], Callable[..., Any]],
+        donate: tuple[int, ...] = (),
+        carried: tuple[tuple[int, int], ...] = (),
+        **options: Any,
+    ) -> Entry:
         """The cached staged function for this call, or a new one.
 
         `make(call)` gives the function to be staged. Where nothing is staged Python runs anew at
         each call, so the function is shared by all objectives and gets the call as its first
-        argument: `make(None)`.
+        argument: `make(None)`. `options` are what else tells two functions of one kind apart.
         """
         call, cache = self.call, self.state.cache
-        if not self.backend.is_staged(self.selector):
-            parts: tuple[Any, ...] = (kind, self.selector, call.layout, *options)
-            entry = cache.find(parts)
-            if entry is None:
-                entry = Entry(parts, make(None))
-                cache.add(entry, _EAGER_PARTS, is_staged=False)
-                self._check_devices()
-            return entry
-        parts = (
-            kind, self.selector, call.layout, *options,
-            call.objective, call.model, call.states, call.data,
-        )  # fmt: skip
+        is_staged = self.backend.is_staged(self.selector)
+        parts: tuple[Any, ...] = (kind, self.selector, call.layout, *options.values())
+        if is_staged:
+            parts = (*parts, call.objective, call.model, call.states, call.data)
         entry = cache.find(parts)
         if entry is None:
-            staged = self.backend.stage(make(call), self.selector, donate, carried)
-            entry = Entry(parts, staged)
-            names = (*_EAGER_PARTS[: 3 + len(options)], "objective", "model", "states", "data")
-            cache.add(entry, names, is_staged=True)
+            names: tuple[str, ...] = ("kind of call", "selector", "parameters", *options)
+            if is_staged:
+                names = (*names, "objective", "model", "states", "data")
+                staged = self.backend.stage(make(call), self.selector, donate, carried)
+            else:
+                staged = make(None)
+            entry = Entry(names, parts, staged)
+            cache.add(entry, is_staged)
             self._check_devices()
         return entry
 
@@ -155,18 +156,8 @@ class Prepared:
         staged: Staged = entry.staged
         if not self.backend.is_staged(self.selector):
             groups = (self.call, *groups)
-        try:
-            if self.scope is None:
-                return staged(*groups)
-            with self.scope:
-                return staged(*groups)
-        except PolyluxError:
-            raise
-        except Exception as error:
-            clearer = self.backend.diagnose(error)
-            if clearer is None:
-                raise
-            raise clearer from error
+        result: tuple[Any, Any] = run(self.backend, self.scope, staged, *groups)
+        return result
 
     def slots(self, buffers: Buffers) -> tuple[Arrays, ...]:
         """The optimizer's slots, made now if there are none yet."""
@@ -205,5 +196,3 @@ class Prepared:
         present = [*self.buffers.trainable, *self.states, *self.data]
         check_devices(present, self.backend, self.selector, "parameters, states and data")
 
-
-_EAGER_PARTS = ("kind of call", "selector", "parameters", "optimizer", "option")

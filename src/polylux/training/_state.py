@@ -13,7 +13,7 @@ from polylux.errors import OptionError, ShapeError, TreeError, nearest
 from polylux.flat import lay_out
 from polylux.optimizers import Rule
 from polylux.selectors import ADType
-from polylux.training._buffers import Buffers
+from polylux.training._buffers import Buffers, is_at
 from polylux.tree import Structure
 from polylux.typing import PyTree
 
@@ -258,10 +258,7 @@ class FlatStates:
 
     def on(self, backend: Backend, selector: ADType) -> tuple[Any, ...]:
         """The arrays in `backend`."""
-        placed = self.placed
-        if placed is not None and placed[0] == backend.name and (
-            placed[1] is selector or placed[1] == selector
-        ):
+        if is_at(self.placed, backend, selector):
             return self.arrays
         return arrays.move(self.arrays, backend, selector)
 

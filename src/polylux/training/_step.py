@@ -123,11 +123,11 @@ def _step(
     entry = prepared.entry(
         "step",
         lambda call: _make_step(call, backend, selector, rule, in_place, return_gradients),
-        rule.signature if is_staged else rule,
-        in_place,
-        return_gradients,
         donate=donated(backend, in_place),
         carried=CARRIED,
+        optimizer=rule.signature if is_staged else rule,
+        in_place=in_place,
+        return_gradients=return_gradients,
     )
     count = buffers.count + 1
     (loss, gradients, aux, trainable, slots), structures = prepared.run(

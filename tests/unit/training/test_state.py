@@ -144,6 +144,27 @@ def test_python_value_that_changes_in_the_states_is_said_once(problem):
     assert ts.states == {"calls": 8}
 
 
+def test_whole_step_names_the_part_that_changes(problem):
+    def objective(model, ps, st, data):
+        return (ps["w"] ** 2).sum() * data["factor"], st, {}
+
+    ts = problem.state()
+    with pytest.warns(RetraceWarning, match=r": data\['factor'\] is a Python float"):
+        for i in range(6):
+            *_, ts = single_train_step_(AutoJax(), objective, {"factor": float(i)}, ts)
+    assert ts.step == 6
+
+
+def test_clearing_the_caches_at_each_step_is_no_re_trace_to_complain_of(objective, problem):
+    ts = problem.state()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(6):
+            *_, ts = single_train_step_(AutoJax(), objective, problem.batch, ts)
+            clear_caches()
+    assert ts.step == 6
+
+
 def test_objective_made_anew_at_each_step_is_said_once(problem):
     ts = problem.state()
     with pytest.warns(RetraceWarning, match="objective is a new object at each call") as caught:

@@ -57,3 +57,29 @@ def dtype_name(dtype: Any) -> str:
     """The standard's name of a dtype: `"float32"` for `torch.float32` and `np.dtype("<f4")`."""
     # str() is the one spelling that numpy, torch, JAX and array-api-strict have in common.
     return str(dtype).rpartition(".")[2]
+
+
+_STANDARD_KINDS = {
+    "float": "real floating",
+    "bfloat": "real floating",
+    "complex": "complex floating",
+    "int": "integral",
+    "uint": "integral",
+    "bool": "bool",
+}
+_STANDARD: dict[tuple[type, Any], str] = {}
+
+
+def dtype_kind(array: Any) -> str:
+    """`"real floating"`, `"complex floating"`, `"integral"`, `"bool"` or `"other"`.
+
+    Wider than `kind_of`: dtypes that polylux's own functions refuse (float8) are told too.
+    """
+    key = (type(array), array.dtype)
+    try:
+        return _STANDARD[key]
+    except KeyError:
+        name = dtype_name(array.dtype)
+        kinds = (kind for prefix, kind in _STANDARD_KINDS.items() if name.startswith(prefix))
+        _STANDARD[key] = kind = next(kinds, "other")
+        return kind

@@ -1,0 +1,68 @@
+"""Running a user's function on a backend: its precision scope, its errors, the value it returns."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from polylux import arrays
+from polylux.backend import Backend
+from polylux.dtypes import dtype_kind
+from polylux.errors import ArrayMixError, ObjectiveError, PolyluxError
+from polylux.selectors import ADType
+
+
+def run(
+    backend: Backend,
+    scope: contextlib.AbstractContextManager[Any] | None,
+    function: Callable[..., Any],
+    *groups: Any,
+) -> Any:
+    """`function(*groups)` in a precision scope; the framework's errors become clearer ones of ours.
+
+    What is the user's own exception passes through as it is.
+    """
+    try:
+        if scope is None:
+            return function(*groups)
+        with scope:
+            return function(*groups)
+    except PolyluxError:
+        raise
+    except Exception as error:
+        clearer = backend.diagnose(error)
+        if clearer is None:
+            raise
+        raise clearer from error
+
+
+def require_real_scalar(value: Any, backend: Backend, selector: ADType, what: str) -> None:
+    """Raise unless `value` is a 0-d real array of `backend`; `what` names it in the message.
+
+    Raises
+    ------
+    ObjectiveError
+        If it is no array, or of another shape or kind.
+    ArrayMixError
+        If it belongs to another library.
+    """
+    owner = arrays.owner_of(type(value))
+    if owner not in arrays.owners_accepted_by(backend):
+        got = f"the {type(value).__module__}.{type(value).__qualname__} {value!r}"
+        if owner is None:
+            raise ObjectiveError(
+                f"{what} must be a 0-d real array, got {got}; reduce with xp.mean or xp.sum, and "
+                "do not convert it to a Python number"
+            )
+        raise ArrayMixError(
+            f"under {selector!r} {what} must be an array of {backend.name!r}, got {got}; use "
+            "xp = array_namespace(x) in the function, and xp.asarray(constant) for constants"
+        )
+    if value.shape != ():
+        raise ObjectiveError(
+            f"{what} must be a real scalar, got shape {tuple(value.shape)}; reduce it with "
+            "xp.mean or xp.sum"
+        )
+    if dtype_kind(value) != "real floating":
+        raise ObjectiveError(f"{what} must be a real scalar, got dtype {value.dtype}")
