@@ -26,7 +26,17 @@ class JaxBackend(Backend):
     """JAX: whole steps under `jax.jit`, or operation by operation with `AutoJax(jit=False)`."""
 
     name: ClassVar[str] = "jax"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.GRADIENT,
+            Capability.FORWARD,
+            Capability.REVERSE,
+            Capability.SECOND_ORDER,
+            Capability.STAGING,
+            Capability.DONATION,
+            Capability.THREADS,
+        }
+    )
     float64: ClassVar[Accuracy] = Accuracy.EXACT  # inside its precision scope
     kernels: Mapping[str, Callable[..., Any]] = _kernels.KERNELS
 

@@ -19,12 +19,14 @@ from polylux.backend._capability import Accuracy, Capability
 from polylux.backend._contract import CONTRACT_VERSION, Backend, Function, Staged, Update
 from polylux.backend._host import HostBackend
 from polylux.backend._plugin import Plugin
+from polylux.backend._rule import DerivativeRule
 
 __all__ = [
     "CONTRACT_VERSION",
     "Accuracy",
     "Backend",
     "Capability",
+    "DerivativeRule",
     "Function",
     "HostBackend",
     "Plugin",

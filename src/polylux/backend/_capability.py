@@ -26,6 +26,15 @@ class Capability(enum.Enum):
     DONATION = "donation"
     """Buffers given to a staged call are reused by it."""
 
+    CUSTOM_RULES = "custom rules"
+    """`custom_rule` obeys derivatives that are written by hand."""
+
+    CHECKPOINT = "checkpoint"
+    """`checkpoint` saves memory: values are computed anew in the backward pass."""
+
+    VMAP = "vmap"
+    """`vmap` maps a function of one item over a leading axis."""
+
     THREADS = "threads"
     """Two threads may differentiate at once."""
 

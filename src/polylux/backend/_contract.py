@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from polylux.backend._capability import Accuracy, Capability
+from polylux.backend._rule import DerivativeRule
 from polylux.errors import PolyluxError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -182,6 +183,37 @@ class Backend(ABC):
             flat = xp.stack(entries) if entries else zeros[i]
             gradients.append(xp.astype(xp.reshape(flat, leaf.shape), leaf.dtype))
         return value, tuple(gradients), aux
+
+    # --- derivatives by hand, and transformations: each with its capability --------------------
+
+    def custom_rule(self, rule: DerivativeRule) -> Callable[..., Any]:
+        """`rule.plain` as a function whose derivatives are the rule's.
+
+        Asked for once for each rule, where `Capability.CUSTOM_RULES` is claimed. The result takes
+        the operands (arrays of this backend, plain or traced) and the settings (keywords), and
+        returns what `rule.plain` does. Differentiating it in either mode, to any order, under
+        this backend's `stage`, `vmap` and nested derivatives, uses the rule.
+        """
+        raise UnsupportedError(f"the backend {self.name!r} has no custom rules")
+
+    def checkpoint(
+        self, function: Callable[..., Arrays], arguments: Arrays, selector: ADType
+    ) -> Arrays:
+        """`function(*arguments)`, a tuple of arrays, computed again where a backward pass needs it.
+
+        Asked for where `Capability.CHECKPOINT` is claimed. The arguments are arrays of any dtype.
+        """
+        raise UnsupportedError(f"{selector!r} has no checkpoint")
+
+    def vmap(
+        self, function: Callable[..., Arrays], arguments: Arrays, selector: ADType
+    ) -> Arrays:
+        """`function` of the items along the first axis of each argument; results are stacked there.
+
+        Asked for where `Capability.VMAP` is claimed. `function(*items)` returns a tuple of arrays;
+        what it captures is not mapped over.
+        """
+        raise UnsupportedError(f"{selector!r} has no vmap")
 
     # --- speed: each may stay as it is --------------------------------------------------------
 
