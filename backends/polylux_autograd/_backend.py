@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from polylux.backend import Accuracy, Backend, Capability
+from polylux.backend import Accuracy, Backend, Capability, DerivativeRule
 from polylux.errors import PolyluxError
 from polylux.selectors import ADType
 from polylux_autograd import (
@@ -17,6 +17,7 @@ from polylux_autograd import (
     _kernels,
     _namespace,
     _optimizers,
+    _rules,
     _staging,
 )
 
@@ -31,6 +32,7 @@ class AutogradBackend(Backend):
             Capability.FORWARD,
             Capability.REVERSE,
             Capability.SECOND_ORDER,
+            Capability.CUSTOM_RULES,
             Capability.THREADS,
         }
     )
@@ -93,6 +95,11 @@ class AutogradBackend(Backend):
         selector: ADType,
     ) -> tuple[Any, Any, _gradient.Arrays]:
         return _gradient.pushforward(function, leaves, tangents)
+
+    # --- derivatives by hand, and transformations ----------------------------------------------
+
+    def custom_rule(self, rule: DerivativeRule) -> Callable[..., Any]:
+        return _rules.custom_rule(rule)
 
     # --- speed --------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from polylux.backend import Accuracy, Backend, Capability
+from polylux.backend import Accuracy, Backend, Capability, DerivativeRule
 from polylux.errors import PolyluxError
 from polylux.selectors import ADType
 from polylux_jax import (
@@ -18,6 +18,7 @@ from polylux_jax import (
     _kernels,
     _namespace,
     _optimizers,
+    _rules,
     _staging,
 )
 
@@ -32,6 +33,7 @@ class JaxBackend(Backend):
             Capability.FORWARD,
             Capability.REVERSE,
             Capability.SECOND_ORDER,
+            Capability.CUSTOM_RULES,
             Capability.STAGING,
             Capability.DONATION,
             Capability.THREADS,
@@ -98,6 +100,11 @@ class JaxBackend(Backend):
         selector: ADType,
     ) -> tuple[Any, Any, _gradient.Arrays]:
         return _gradient.pushforward(function, leaves, tangents)
+
+    # --- derivatives by hand, and transformations ----------------------------------------------
+
+    def custom_rule(self, rule: DerivativeRule) -> Callable[..., Any]:
+        return _rules.custom_rule(rule)
 
     # --- speed --------------------------------------------------------------------------------
 

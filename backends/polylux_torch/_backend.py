@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from polylux.backend import Backend, Capability
+from polylux.backend import Backend, Capability, DerivativeRule
 from polylux.errors import PolyluxError
 from polylux.selectors import ADType
-from polylux_torch import _arrays, _diagnose, _gradient, _optimizers, _staging
+from polylux_torch import _arrays, _diagnose, _gradient, _optimizers, _rules, _staging
 from polylux_torch._kernels import KERNELS
 from polylux_torch._namespace import namespace
 
@@ -31,6 +31,7 @@ class TorchBackend(Backend):
             Capability.FORWARD,
             Capability.REVERSE,
             Capability.SECOND_ORDER,
+            Capability.CUSTOM_RULES,
             Capability.STAGING,
             Capability.DONATION,
             Capability.THREADS,
@@ -90,6 +91,11 @@ class TorchBackend(Backend):
         self, function: Function, leaves: Arrays, tangents: Arrays, selector: ADType
     ) -> tuple[Any, Any, Arrays]:
         return _gradient.pushforward(function, leaves, tangents)
+
+    # --- derivatives by hand, and transformations ----------------------------------------------
+
+    def custom_rule(self, rule: DerivativeRule) -> Callable[..., Any]:
+        return _rules.custom_rule(rule)
 
     # --- speed -------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from polylux.layers import setup
 from polylux.operators import gradient, value_and_gradient
 from polylux.precision import f32, f64
 from polylux.registry import backends, register_backend
+from polylux.rules import CustomRule, custom_rule
 from polylux.selectors import ADType, Auto, AutoAutograd, AutoJax, AutoTorch, NoAutoDiff
 from polylux.training import (
     TrainState,
@@ -26,6 +27,7 @@ __all__ = [
     "AutoAutograd",
     "AutoJax",
     "AutoTorch",
+    "CustomRule",
     "NoAutoDiff",
     "TrainState",
     "apply_gradients",
@@ -36,6 +38,7 @@ __all__ = [
     "clear_caches",
     "compute_gradients",
     "compute_objective",
+    "custom_rule",
     "errors",
     "f32",
     "f64",

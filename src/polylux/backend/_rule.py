@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
+
+from polylux.errors import ShapeError
 
 Arrays = tuple[Any, ...]
 
@@ -12,7 +14,8 @@ class DerivativeRule(NamedTuple):
     """A function with derivatives that are written by hand, in array-API code.
 
     Operands are arrays of one backend, of any dtype; those with a real floating dtype have
-    derivatives. Settings are keywords: hashable values that are no arrays.
+    derivatives. Settings are keywords: hashable values that are no arrays. None stands for zeros,
+    in what the pullback returns and in what the pushforward takes.
 
     Attributes
     ----------
@@ -21,23 +24,51 @@ class DerivativeRule(NamedTuple):
         `plain(*operands, **settings)`: one array, or a tuple of arrays.
     forward : callable
         `forward(*operands, **settings) -> (output, residuals)`: `output` as `plain` gives it, and
-        a tuple of arrays that the derivatives need.
+        a tuple of arrays that the derivatives need. Differentiable itself: the derivatives of a
+        pullback flow through its residuals.
     pullback : callable
-        `pullback(residuals, cotangent, **settings)`: one cotangent for each operand, a tuple. That
+        `pullback(residuals, cotangent, **settings)`: a tuple, one cotangent for each operand; that
         of an operand without a real floating dtype is ignored. `cotangent` is like the output.
         Linear in `cotangent`.
     pushforward : callable or None
-        `pushforward(residuals, *tangents, **settings)`: the output's tangent. Linear in the
-        tangents, of which those of operands without a real floating dtype are zeros. None where
-        the author gave none: it is then the transpose of the pullback.
+        `pushforward(residuals, *tangents, **settings)`: the tangent of the output. Linear in the
+        tangents. None where the author gave none: it is then the transpose of the pullback.
     elementwise : bool
         All operands have the output's shape, and each entry of the output depends on the entries
-        at its own place only; `pushforward` is there.
+        at its own place only. `pushforward` is there, `residuals` are `(output, *operands)`, and
+        the output among them may be that of the rule, so that second derivatives obey it.
     """
 
     name: str
     plain: Callable[..., Any]
     forward: Callable[..., tuple[Any, Arrays]]
-    pullback: Callable[..., Arrays]
+    pullback: Callable[..., Sequence[Any]]
     pushforward: Callable[..., Any] | None
     elementwise: bool
+
+    def cotangents(
+        self, operands: Arrays, residuals: Arrays, cotangent: Any, settings: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        """What the pullback returns, checked against the operands; None stands for zeros.
+
+        Raises
+        ------
+        ShapeError
+            If their number is not that of the operands, or a shape differs from its operand's.
+        """
+        found = self.pullback(residuals, cotangent, **settings)
+        if not isinstance(found, tuple | list):
+            found = (found,)
+        if len(found) != len(operands):
+            raise ShapeError(
+                f"the pullback of the rule {self.name!r} returned {len(found)} cotangents for "
+                f"{len(operands)} operands; return one for each, None for zeros"
+            )
+        for place, (part, operand) in enumerate(zip(found, operands, strict=True)):
+            if part is not None and tuple(part.shape) != tuple(operand.shape):
+                raise ShapeError(
+                    f"the pullback of the rule {self.name!r} returned a cotangent of shape "
+                    f"{tuple(part.shape)} for operand {place}, whose shape is "
+                    f"{tuple(operand.shape)}; sum over the axes that were broadcast"
+                )
+        return tuple(found)

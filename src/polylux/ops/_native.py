@@ -6,11 +6,11 @@ import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from polylux import registry
 from polylux.arrays import is_array, owner_of
-from polylux.backend import Backend
+from polylux.dispatch import TypeTable, has_scope, scoped
 from polylux.dtypes import Kinds, kinds_of
 from polylux.errors import ArrayMixError, DTypeError
 
@@ -27,29 +27,6 @@ class Native(Protocol[P_contra, R_co]):
     neutral: Callable[..., Any]
 
     def __call__(self, *args: P_contra.args, **kwargs: P_contra.kwargs) -> R_co: ...
-
-
-class TypeTable(Generic[T]):
-    """What belongs to each array type, found once and dropped when the registry changes."""
-
-    __slots__ = ("_current", "_find")
-
-    def __init__(self, find: Callable[[type], T]) -> None:
-        self._find = find
-        # One tuple, replaced as a whole: an entry that another thread finds late lands in the
-        # dictionary of its own generation.
-        self._current: tuple[int, dict[type, T]] = (-1, {})
-
-    def __getitem__(self, array_type: type) -> T:
-        generation, entries = self._current
-        if generation != registry.generation():
-            entries = {}
-            self._current = (registry.generation(), entries)
-        try:
-            return entries[array_type]
-        except KeyError:
-            entry = entries[array_type] = self._find(array_type)
-            return entry
 
 
 _NATIVES: dict[str, Native[..., Any]] = {}
@@ -108,9 +85,7 @@ def _find_kernel(
     kernel = function
     if owner not in ("host", "foreign"):
         backend = registry.load_backend(owner)
-        kernel = backend.kernels.get(function.__name__, function)
-        if _has_scope(backend):
-            kernel = _in_scope(kernel, backend)
+        kernel = scoped(backend.kernels.get(function.__name__, function), backend)
     return kernel, kinds_of(array_type)
 
 
@@ -143,7 +118,7 @@ def _find_traits(array_type: type) -> Traits:
     if owner is None or owner in ("host", "foreign"):
         return Traits(owner, kinds_of(array_type), _same, None)
     backend = registry.load_backend(owner)
-    scope = backend.precision_scope if _has_scope(backend) else None
+    scope = backend.precision_scope if has_scope(backend) else None
     return Traits(owner, kinds_of(array_type), backend.stop_gradient, scope)
 
 
@@ -175,20 +150,3 @@ def in_precision(function: Callable[[Any], T], x: Any, /) -> T:
 
 def _same(array: Any) -> Any:
     return array
-
-
-def _has_scope(backend: Backend) -> bool:
-    return type(backend).precision_scope is not Backend.precision_scope
-
-
-def _in_scope(kernel: Callable[..., Any], backend: Backend) -> Callable[..., Any]:
-    """The kernel inside the backend's precision scope, where its arrays need that."""
-
-    def scoped(x: Any, /, *args: Any, **kwargs: Any) -> Any:
-        scope = backend.precision_scope([x, *filter(is_array, args)])
-        if scope is None:
-            return kernel(x, *args, **kwargs)
-        with scope:
-            return kernel(x, *args, **kwargs)
-
-    return scoped
