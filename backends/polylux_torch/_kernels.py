@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from polylux_torch import _convolution
 from polylux_torch._gradient import STATE
 
 _LINEAR_ABOVE = 40.0
@@ -62,6 +63,7 @@ def _softmax_cross_entropy(logits: Any, target: Any, dim: int) -> Any:
 
 KERNELS: Mapping[str, Callable[..., Any]] = {
     "relu": torch.relu,
+    "rsqrt": torch.rsqrt,
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "silu": F.silu,
@@ -73,4 +75,5 @@ KERNELS: Mapping[str, Callable[..., Any]] = {
     "dense": _dense,
     "mse": _mse,
     "softmax_cross_entropy": _softmax_cross_entropy,
+    **_convolution.KERNELS,
 }

@@ -2,7 +2,11 @@
 
 from polylux.dtypes import MACHINE_EPSILON, dtype_name, kind_of
 from polylux.ops._activations import ACTIVATIONS, activation
+from polylux.ops._convolution import convolution
+from polylux.ops._dropout import dropout
 from polylux.ops._elementwise import identity, log_sigmoid, relu, sigmoid, silu, softplus, tanh
+from polylux.ops._fold import foldl_init
+from polylux.ops._gates import multigate
 from polylux.ops._gelu import gelu
 from polylux.ops._linear import dense
 from polylux.ops._native import (
@@ -15,32 +19,56 @@ from polylux.ops._native import (
     native,
     natives,
 )
+from polylux.ops._properties import getproperty, istraining
+from polylux.ops._roots import rsqrt
+from polylux.ops._slices import BatchFirst, TimeFirst, eachslice
+from polylux.ops._pooling import max_pool, mean_pool
+from polylux.ops._random import random_words, threefry, uniform
 from polylux.ops._softmax import log_softmax, logsumexp, softmax
+from polylux.ops._windows import Pairs, output_lengths, same_padding
 
 __all__ = [
     "ACTIVATIONS",
     "MACHINE_EPSILON",
     "TRAITS",
+    "BatchFirst",
     "Native",
+    "Pairs",
+    "TimeFirst",
     "Traits",
     "activation",
+    "convolution",
     "dense",
     "detach",
+    "dropout",
     "dtype_name",
+    "eachslice",
+    "foldl_init",
     "gelu",
+    "getproperty",
     "identity",
     "in_precision",
+    "istraining",
     "keeping_precision",
     "kind_of",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "max_pool",
+    "mean_pool",
+    "multigate",
     "native",
     "natives",
+    "output_lengths",
+    "random_words",
     "relu",
+    "rsqrt",
+    "same_padding",
     "sigmoid",
     "silu",
     "softmax",
     "softplus",
     "tanh",
+    "threefry",
+    "uniform",
 ]
