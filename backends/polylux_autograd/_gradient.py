@@ -13,6 +13,8 @@ from polylux_autograd.array_api._array import Array
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
+Map = Callable[..., tuple[Arrays, Arrays]]
+Pull = Callable[[Arrays], Arrays]
 
 
 def value(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
@@ -24,19 +26,25 @@ def value(function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
 def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
     """Value, gradient and auxiliary output; nests with itself and the other two."""
     value, gradients, aux = _tracing.value_and_gradient(function, leaves)
-    return _apart(value, leaves), gradients, tuple([_apart(a, leaves) for a in aux])
+    return _apart(value, leaves), gradients, _each_apart(aux, leaves)
 
 
-def pullback(function: Function, leaves: Arrays) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
-    """Value, the map from output to leaf cotangents, and auxiliary output."""
-    value, pull, aux = _tracing.linearize(function, leaves, has_aux=True)
-    return _apart(value, leaves), pull, tuple([_apart(a, leaves) for a in aux])
+def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
+    """Outputs, the map from their cotangents to those of the leaves, and auxiliary output."""
+    outputs, pull, aux = _tracing.linearize(function, leaves, has_aux=True)
+    return _each_apart(outputs, leaves), pull, _each_apart(aux, leaves)
 
 
-def pushforward(function: Function, leaves: Arrays, tangents: Arrays) -> tuple[Any, Any, Arrays]:
-    """Value, derivative along the tangents, and auxiliary output."""
-    value, tangent, aux = _tracing.pushforward(function, leaves, tangents, has_aux=True)
-    return _apart(value, leaves), tangent, tuple([_apart(a, leaves) for a in aux])
+def pushforward(
+    function: Map, leaves: Arrays, tangents: Arrays
+) -> tuple[Arrays, Arrays, Arrays]:
+    """Outputs, their derivatives along the tangents, and auxiliary output."""
+    outputs, derivatives, aux = _tracing.pushforward(function, leaves, tangents, has_aux=True)
+    return _each_apart(outputs, leaves), derivatives, _each_apart(aux, leaves)
+
+
+def _each_apart(arrays: Arrays, leaves: Arrays) -> Arrays:
+    return tuple([_apart(array, leaves) for array in arrays])
 
 
 def _all_apart(result: Any, leaves: Arrays) -> Any:

@@ -88,17 +88,17 @@ class JaxBackend(Backend):
         return _gradient.value_and_gradient(function, leaves)
 
     def pullback(
-        self, function: _gradient.Function, leaves: _gradient.Arrays, selector: ADType
-    ) -> tuple[Any, Callable[[Any], _gradient.Arrays], _gradient.Arrays]:
+        self, function: _gradient.Map, leaves: _gradient.Arrays, selector: ADType
+    ) -> tuple[_gradient.Arrays, _gradient.Pull, _gradient.Arrays]:
         return _gradient.pullback(function, leaves)
 
     def pushforward(
         self,
-        function: _gradient.Function,
+        function: _gradient.Map,
         leaves: _gradient.Arrays,
         tangents: _gradient.Arrays,
         selector: ADType,
-    ) -> tuple[Any, Any, _gradient.Arrays]:
+    ) -> tuple[_gradient.Arrays, _gradient.Arrays, _gradient.Arrays]:
         return _gradient.pushforward(function, leaves, tangents)
 
     # --- derivatives by hand, and transformations ----------------------------------------------

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
+Map = Callable[..., tuple[Arrays, Arrays]]
+Pull = Callable[[Arrays], Arrays]
 
 
 def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
@@ -20,20 +22,18 @@ def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays,
     return strong(value), _distinct(gradients), aux
 
 
-def pullback(
-    function: Function, leaves: Arrays
-) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
-    """Value, the map from output to leaf cotangents, and auxiliary output."""
-    value, pull, aux = jax.vjp(function, *leaves, has_aux=True)
-    return strong(value), lambda cotangent: _distinct(pull(cotangent)), aux
+def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
+    """Outputs, the map from their cotangents to those of the leaves, and auxiliary output."""
+    outputs, pull, aux = jax.vjp(lambda group: function(*group), leaves, has_aux=True)
+    return tuple(map(strong, outputs)), lambda cotangents: _distinct(pull(cotangents)[0]), aux
 
 
 def pushforward(
-    function: Function, leaves: Arrays, tangents: Arrays
-) -> tuple[Any, Any, Arrays]:
-    """Value, derivative along the tangents, and auxiliary output."""
-    value, tangent, aux = jax.jvp(function, leaves, tangents, has_aux=True)
-    return strong(value), strong(tangent), aux
+    function: Map, leaves: Arrays, tangents: Arrays
+) -> tuple[Arrays, Arrays, Arrays]:
+    """Outputs, their derivatives along the tangents, and auxiliary output."""
+    outputs, derivatives, aux = jax.jvp(function, leaves, tangents, has_aux=True)
+    return tuple(map(strong, outputs)), tuple(map(strong, derivatives)), aux
 
 
 def strong(array: Any) -> Any:

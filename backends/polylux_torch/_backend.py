@@ -17,6 +17,8 @@ from polylux_torch._namespace import namespace
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
+Map = Callable[..., tuple[Arrays, Arrays]]
+Pull = Callable[[Arrays], Arrays]
 Staged = Callable[..., tuple[Any, Any]]
 Update = Callable[[Arrays, Arrays, tuple[Arrays, ...], int], tuple[Arrays, tuple[Arrays, ...]]]
 
@@ -83,13 +85,13 @@ class TorchBackend(Backend):
         return _gradient.value_and_gradient(function, leaves)
 
     def pullback(
-        self, function: Function, leaves: Arrays, selector: ADType
-    ) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
+        self, function: Map, leaves: Arrays, selector: ADType
+    ) -> tuple[Arrays, Pull, Arrays]:
         return _gradient.pullback(function, leaves)
 
     def pushforward(
-        self, function: Function, leaves: Arrays, tangents: Arrays, selector: ADType
-    ) -> tuple[Any, Any, Arrays]:
+        self, function: Map, leaves: Arrays, tangents: Arrays, selector: ADType
+    ) -> tuple[Arrays, Arrays, Arrays]:
         return _gradient.pushforward(function, leaves, tangents)
 
     # --- derivatives by hand, and transformations ----------------------------------------------

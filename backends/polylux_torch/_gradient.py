@@ -22,6 +22,8 @@ from polylux.errors import LeakedTracerError
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
+Map = Callable[..., tuple[Arrays, Arrays]]
+Pull = Callable[[Arrays], Arrays]
 
 
 forward_ad: Any = _forward_ad  # torch leaves it without annotations
@@ -89,7 +91,7 @@ def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays,
     tracked = _aliases(leaves) if nested else [a.detach().requires_grad_() for a in leaves]
     value, aux = _call(function, tracked)
     if nested:
-        return value, _attached_gradients(value, tracked, None), aux
+        return value, _attached_gradients((value,), tracked, None), aux
     if isinstance(value, FakeTensor) and not STATE.staging:
         raise LeakedTracerError(LEAKED)
     found: Sequence[Any] = (None,) * len(leaves)
@@ -102,34 +104,37 @@ def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays,
     return value, _fresh(found, leaves), tuple(rest)
 
 
-def pullback(function: Function, leaves: Arrays) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
-    """Value, the map from an output cotangent to leaf cotangents, and auxiliary output."""
+def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
+    """Outputs, the map from their cotangents to those of the leaves, and auxiliary output."""
     if torch.is_inference_mode_enabled():
         with torch.inference_mode(False):
             return pullback(function, _recordable(leaves))
     nested = _is_nested(leaves)
     tracked = _aliases(leaves) if nested else [a.detach().requires_grad_() for a in leaves]
-    value, aux = _call(function, tracked)
+    outputs, aux = _call(function, tracked)
 
-    def pull(cotangent: Any) -> Arrays:
+    def pull(cotangents: Arrays) -> Arrays:
         with torch.inference_mode(False):
-            if nested or STATE.depth or (cotangent.requires_grad and torch.is_grad_enabled()):
-                return _attached_gradients(value, tracked, cotangent)
+            if nested or STATE.depth or (torch.is_grad_enabled() and _any_tracked(cotangents)):
+                return _attached_gradients(outputs, tracked, cotangents)
             found: Sequence[Any] = (None,) * len(leaves)
-            if value.requires_grad:
+            if _any_tracked(outputs):
+                present, seeds = _on_graph(outputs, cotangents)
                 found = torch.autograd.grad(
-                    value, tracked, cotangent, retain_graph=True, allow_unused=True
+                    present, tracked, seeds, retain_graph=True, allow_unused=True
                 )
             return _fresh(found, leaves)
 
     if nested:
-        return value, pull, aux
-    constant, *rest = _constants((value, *aux), leaves)
-    return constant, pull, tuple(rest)
+        return outputs, pull, aux
+    constants = tuple(_constants((*outputs, *aux), leaves))
+    return constants[: len(outputs)], pull, constants[len(outputs) :]
 
 
-def pushforward(function: Function, leaves: Arrays, tangents: Arrays) -> tuple[Any, Any, Arrays]:
-    """Value, derivative along the tangents, and auxiliary output."""
+def pushforward(
+    function: Map, leaves: Arrays, tangents: Arrays
+) -> tuple[Arrays, Arrays, Arrays]:
+    """Outputs, their derivatives along the tangents, and auxiliary output."""
     if torch.is_inference_mode_enabled():
         with torch.inference_mode(False):
             return pushforward(function, _recordable(leaves), _recordable(tangents))
@@ -143,8 +148,8 @@ def pushforward(function: Function, leaves: Arrays, tangents: Arrays) -> tuple[A
 
 
 def _pushforward_by_duals(
-    function: Function, leaves: Arrays, tangents: Arrays
-) -> tuple[Any, Any, Arrays]:
+    function: Map, leaves: Arrays, tangents: Arrays
+) -> tuple[Arrays, Arrays, Arrays]:
     _load_forward_rules()
     nested = _is_nested(leaves)
     with forward_ad.dual_level(), torch.set_grad_enabled(nested):
@@ -155,19 +160,25 @@ def _pushforward_by_duals(
         STATE.forward = True
         STATE.depth += 1
         try:
-            dual, aux = function(*duals)
+            results, aux = function(*duals)
         finally:
             STATE.depth -= 1
             STATE.forward = False
-        value, tangent = forward_ad.unpack_dual(dual)
+        pairs = [forward_ad.unpack_dual(dual) for dual in results]
+        outputs = tuple(pair.primal for pair in pairs)
+        derivatives = tuple(
+            torch.zeros_like(pair.primal) if pair.tangent is None else pair.tangent
+            for pair in pairs
+        )
         aux = tuple(forward_ad.unpack_dual(array).primal for array in aux)
-        if tangent is None:
-            tangent = torch.zeros_like(value)
         if nested:
-            return value, tangent, aux
-    value, *rest = _constants((value, *aux), leaves)
-    (tangent,) = _constants((tangent,), tangents)
-    return value, tangent, tuple(rest)
+            return outputs, derivatives, aux
+    constants = tuple(_constants((*outputs, *aux), leaves))
+    return (
+        constants[: len(outputs)],
+        tuple(_constants(derivatives, tangents)),
+        constants[len(outputs) :],
+    )
 
 
 @functools.cache
@@ -179,23 +190,21 @@ def _load_forward_rules() -> None:
 
 
 def _pushforward_by_pullbacks(
-    function: Function, leaves: Arrays, tangents: Arrays
-) -> tuple[Any, Any, Arrays]:
-    """Forward mode as the derivative of a pullback, which is linear, by its cotangent."""
+    function: Map, leaves: Arrays, tangents: Arrays
+) -> tuple[Arrays, Arrays, Arrays]:
+    """Forward mode as the derivative of a pullback, which is linear, by its cotangents."""
     nested = _is_nested(leaves)
     tracked = _aliases(leaves) if nested else [a.detach().requires_grad_() for a in leaves]
-    value, aux = _call(function, tracked)
+    outputs, aux = _call(function, tracked)
     with torch.enable_grad():
-        cotangent = torch.zeros_like(value).requires_grad_()
-        pulled = _attached_gradients(value, tracked, cotangent)
-        total = torch.stack(
-            [(p * t).sum().to(value.dtype) for p, t in zip(pulled, tangents, strict=True)]
-        ).sum()
-    (tangent,) = _attached_gradients(total, (cotangent,), None)
+        cotangents = tuple(torch.zeros_like(output).requires_grad_() for output in outputs)
+        pulled = _attached_gradients(outputs, tracked, cotangents)
+    derivatives = _attached_gradients(pulled, cotangents, tangents)
     if nested:
-        return value, tangent, aux
-    value, *rest = _constants((value, *aux), leaves)
-    return value, tangent.detach(), tuple(rest)
+        return outputs, derivatives, aux
+    constants = tuple(_constants((*outputs, *aux), leaves))
+    derivatives = tuple(derivative.detach() for derivative in derivatives)
+    return constants[: len(outputs)], derivatives, constants[len(outputs) :]
 
 
 def _is_nested(leaves: Arrays) -> bool:
@@ -230,11 +239,25 @@ def _call(function: Function, tracked: Sequence[Any]) -> tuple[Any, Arrays]:
         state.depth -= 1
 
 
-def _attached_gradients(value: Any, tracked: Sequence[Any], cotangent: Any) -> Arrays:
-    if not value.requires_grad:
+def _any_tracked(tensors: Arrays) -> bool:
+    return any(tensor.requires_grad for tensor in tensors)
+
+
+def _on_graph(outputs: Arrays, cotangents: Arrays) -> tuple[list[Any], list[Any]]:
+    """The outputs that depend on anything, and their cotangents: torch refuses the others."""
+    pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
+    return [output for output, _ in pairs], [cotangent for _, cotangent in pairs]
+
+
+def _attached_gradients(
+    outputs: Arrays, tracked: Sequence[Any], cotangents: Arrays | None
+) -> Arrays:
+    if not _any_tracked(outputs):
         return tuple(torch.zeros_like(a) for a in tracked)
+    if cotangents is not None:
+        outputs, cotangents = _on_graph(outputs, cotangents)
     return torch.autograd.grad(
-        value, tracked, cotangent, create_graph=True, allow_unused=True, materialize_grads=True
+        outputs, tracked, cotangents, create_graph=True, allow_unused=True, materialize_grads=True
     )
 
 

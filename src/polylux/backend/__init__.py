@@ -16,7 +16,15 @@ may be overridden for speed or for more capabilities; see :class:`Backend`.
 """
 
 from polylux.backend._capability import Accuracy, Capability
-from polylux.backend._contract import CONTRACT_VERSION, Backend, Function, Staged, Update
+from polylux.backend._contract import (
+    CONTRACT_VERSION,
+    Backend,
+    Function,
+    Map,
+    Pull,
+    Staged,
+    Update,
+)
 from polylux.backend._host import HostBackend
 from polylux.backend._plugin import Plugin
 from polylux.backend._rule import DerivativeRule
@@ -29,7 +37,9 @@ __all__ = [
     "DerivativeRule",
     "Function",
     "HostBackend",
+    "Map",
     "Plugin",
+    "Pull",
     "Staged",
     "Update",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from polylux.backend._capability import Accuracy, Capability
@@ -22,6 +22,12 @@ CONTRACT_VERSION = 1
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
 """`function(*leaves) -> (value, aux)`: `value` a 0-d real array, `aux` a tuple of arrays."""
+
+Map = Callable[..., tuple[Arrays, Arrays]]
+"""`function(*leaves) -> (outputs, aux)`: tuples of arrays; outputs are real floating, of any shape."""
+
+Pull = Callable[[Arrays], Arrays]
+"""`pull(cotangents)`: one cotangent for each output, like it; gives one for each leaf."""
 
 Staged = Callable[..., tuple[Any, Any]]
 """`function(*groups) -> (groups, static)`; see `Backend.stage`."""
@@ -139,49 +145,59 @@ class Backend(ABC):
             inside another derivative of this backend they stay differentiable.
         """
         if type(self).pullback is not Backend.pullback:
-            value, pull, aux = self.pullback(function, leaves, selector)
-            xp = self.namespace
-            return value, pull(xp.ones((), dtype=value.dtype)), aux
+            (value,), pull, aux = self.pullback(_as_map(function), leaves, selector)
+            return value, pull((self.namespace.ones_like(value),)), aux
         if type(self).pushforward is not Backend.pushforward:
-            return self._gradient_by_pushforward(function, leaves, selector)
+            return self.gradient_by_pushforward(function, leaves, selector)
         raise UnsupportedError(
             f"{selector!r} does not differentiate; choose a selector with a gradient, such as "
             "AutoTorch(), AutoJax() or AutoAutograd()"
         )
 
     def pullback(
-        self, function: Function, leaves: Arrays, selector: ADType
-    ) -> tuple[Any, Callable[[Any], Arrays], Arrays]:
-        """Value, the map from an output cotangent to leaf cotangents, and auxiliary output."""
+        self, function: Map, leaves: Arrays, selector: ADType
+    ) -> tuple[Arrays, Pull, Arrays]:
+        """Outputs, the map from their cotangents to those of the leaves, and auxiliary output.
+
+        Asked for where `Capability.REVERSE` is claimed. The map may be called any number of times,
+        and with `Capability.SECOND_ORDER` it can itself be differentiated by the cotangents. What
+        it gives is as `value_and_gradient` gives gradients: zeros where nothing depends on a leaf,
+        in fresh buffers.
+        """
         raise UnsupportedError(f"{selector!r} has no pullback (reverse mode)")
 
     def pushforward(
-        self, function: Function, leaves: Arrays, tangents: Arrays, selector: ADType
-    ) -> tuple[Any, Any, Arrays]:
-        """Value, derivative along `tangents` (same shapes as the leaves), and auxiliary output."""
+        self, function: Map, leaves: Arrays, tangents: Arrays, selector: ADType
+    ) -> tuple[Arrays, Arrays, Arrays]:
+        """Outputs, their derivatives along `tangents`, and auxiliary output.
+
+        Asked for where `Capability.FORWARD` is claimed. The tangents have the leaves' shapes and
+        dtypes, the derivatives those of the outputs; zeros where an output depends on no leaf.
+        """
         raise UnsupportedError(f"{selector!r} has no pushforward (forward mode)")
 
-    def _gradient_by_pushforward(
+    def gradient_by_pushforward(
         self, function: Function, leaves: Arrays, selector: ADType
     ) -> tuple[Any, Arrays, Arrays]:
-        """One pushforward for each entry of each leaf: right, and slow."""
+        """What `value_and_gradient` gives, by one pushforward for each entry of each leaf.
+
+        Right, and slow; not meant to be overridden.
+        """
         xp = self.namespace
-        zeros = [xp.zeros(leaf.shape, dtype=leaf.dtype) for leaf in leaves]
-        value, _, aux = self.pushforward(function, leaves, tuple(zeros), selector)
+        outputs = _as_map(function)
+        zeros = tuple(xp.zeros_like(leaf) for leaf in leaves)
+        value = aux = None
         gradients = []
         for i, leaf in enumerate(leaves):
-            size = 1
-            for length in leaf.shape:
-                size *= length
-            entries = []
-            for k in range(size):
-                # A one-hot direction by comparison: arrays of some backends cannot be written.
-                hot = xp.reshape(xp.arange(size), leaf.shape) == k
-                tangents = [*zeros]
-                tangents[i] = xp.astype(hot, leaf.dtype)
-                entries.append(self.pushforward(function, leaves, tuple(tangents), selector)[1])
-            flat = xp.stack(entries) if entries else zeros[i]
+            slopes = []
+            for direction in _unit_arrays(xp, leaf):
+                tangents = (*zeros[:i], direction, *zeros[i + 1 :])
+                (value,), (slope,), aux = self.pushforward(outputs, leaves, tangents, selector)
+                slopes.append(slope)
+            flat = xp.stack(slopes) if slopes else zeros[i]
             gradients.append(xp.astype(xp.reshape(flat, leaf.shape), leaf.dtype))
+        if value is None or aux is None:  # no leaf has an entry
+            (value,), _, aux = self.pushforward(outputs, leaves, zeros, selector)
         return value, tuple(gradients), aux
 
     # --- derivatives by hand, and transformations: each with its capability --------------------
@@ -271,3 +287,20 @@ class Backend(ABC):
         expression. Anything else is the user's own and passes through as it is.
         """
         return None
+
+
+def _as_map(function: Function) -> Map:
+    def outputs(*leaves: Any) -> tuple[Arrays, Arrays]:
+        value, aux = function(*leaves)
+        return (value,), aux
+
+    return outputs
+
+
+def _unit_arrays(xp: Any, leaf: Any) -> Iterator[Any]:
+    """Arrays like the leaf, each one at one entry and zero elsewhere."""
+    zeros = xp.reshape(xp.zeros_like(leaf), (-1,))
+    one = xp.ones_like(zeros[:1])
+    for i in range(zeros.shape[0]):
+        # Put together from pieces: arrays of some backends cannot be written to.
+        yield xp.reshape(xp.concat([zeros[:i], one, zeros[i + 1 :]]), leaf.shape)

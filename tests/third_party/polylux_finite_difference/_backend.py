@@ -51,18 +51,22 @@ class DifferenceBackend(Backend):
 
     def pushforward(
         self, function: Any, leaves: tuple[Any, ...], tangents: tuple[Any, ...], selector: Any
-    ) -> tuple[Any, Any, tuple[Any, ...]]:
+    ) -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
         assert isinstance(selector, AutoDifference)
         with self._constants.recorded() as constants:
-            value, aux = function(*leaves)
+            outputs, aux = function(*leaves)
         if not any(np.any(tangent) for tangent in tangents):
-            return value, np.zeros_like(value), aux
+            return outputs, tuple(np.zeros_like(output) for output in outputs), aux
         step = _step(leaves, selector)
         with self._constants.replayed(constants):
             ahead, _ = function(*_moved(leaves, tangents, step))
         with self._constants.replayed(constants):
             behind, _ = function(*_moved(leaves, tangents, -step))
-        return value, np.asarray((ahead - behind) / (2 * step), dtype=value.dtype), aux
+        derivatives = tuple(
+            np.asarray((a - b) / (2 * step), dtype=output.dtype)
+            for a, b, output in zip(ahead, behind, outputs, strict=True)
+        )
+        return outputs, derivatives, aux
 
 
 class _Constants(threading.local):

@@ -20,6 +20,11 @@ def cubes(x: Any, y: Any) -> tuple[Any, tuple[Any, ...]]:
     return jnp.sum(x * x * x) + jnp.sum(y), (2 * x,)
 
 
+def cubes_map(x: Any, y: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    value, aux = cubes(x, y)
+    return (value,), aux
+
+
 X, Y = jnp.asarray([1.0, -2.0]), jnp.asarray([[3.0]])
 
 
@@ -95,15 +100,15 @@ def test_a_gradient_inside_another_stays_differentiable_through_value_and_aux() 
 
 def test_forward_over_reverse_is_a_hessian_vector_product() -> None:
     def gradient(x: Any) -> tuple[Any, tuple[()]]:
-        return BACKEND.value_and_gradient(lambda t: (jnp.sum(t * t * t), ()), (x,), JAX)[1][0], ()
+        return BACKEND.value_and_gradient(lambda t: (jnp.sum(t * t * t), ()), (x,), JAX)[1], ()
 
-    _, product, _ = BACKEND.pushforward(gradient, (X,), (jnp.asarray([1.0, 10.0]),), JAX)
+    _, (product,), _ = BACKEND.pushforward(gradient, (X,), (jnp.asarray([1.0, 10.0]),), JAX)
     assert product.tolist() == [6.0, -120.0]  # 6 x v
 
 
 def test_pullback_is_linear_in_the_cotangent() -> None:
-    value, pull, (aux,) = BACKEND.pullback(cubes, (X, Y), JAX)
-    once, thrice = pull(jnp.float32(1)), pull(jnp.float32(3))
+    (value,), pull, (aux,) = BACKEND.pullback(cubes_map, (X, Y), JAX)
+    once, thrice = pull((jnp.float32(1),)), pull((jnp.float32(3),))
     assert float(value) == -4
     assert aux.tolist() == [2.0, -4.0]
     for a, b in zip(once, thrice, strict=True):
@@ -112,7 +117,7 @@ def test_pullback_is_linear_in_the_cotangent() -> None:
 
 def test_pushforward_is_the_gradient_along_the_tangents() -> None:
     tangents = (jnp.asarray([1.0, 0.5]), jnp.asarray([[2.0]]))
-    value, tangent, (aux,) = BACKEND.pushforward(cubes, (X, Y), tangents, JAX)
+    (value,), (tangent,), (aux,) = BACKEND.pushforward(cubes_map, (X, Y), tangents, JAX)
     assert float(value) == -4
     assert float(tangent) == 3 * 1 + 12 * 0.5 + 2
     assert aux.tolist() == [2.0, -4.0]

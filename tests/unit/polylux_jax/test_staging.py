@@ -201,7 +201,7 @@ def test_is_tracing_inside_every_transformation_and_nowhere_else() -> None:
     for transform in (jax.jit, jax.grad, jax.vmap):
         transform(look)(x)
     BACKEND.value_and_gradient(lambda x: (look(x), ()), (x,), JAX)
-    BACKEND.pushforward(lambda x: (look(x), ()), (x,), (x,), JAX)
+    BACKEND.pushforward(lambda x: ((look(x),), ()), (x,), (x,), JAX)
     assert seen == [True] * 5
     assert not BACKEND.is_tracing()
 

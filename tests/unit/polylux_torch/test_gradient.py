@@ -24,7 +24,7 @@ def gradient(function: Callable[..., Any], *leaves: Any) -> tuple[Any, ...]:
 
 
 def derivative(function: Callable[[Any], Any], x: Any, v: Any) -> Any:
-    return BACKEND.pushforward(lambda y: (function(y), ()), (x,), (v,), SELECTOR)[1]
+    return BACKEND.pushforward(lambda y: ((function(y),), ()), (x,), (v,), SELECTOR)[1][0]
 
 
 def cubes(x: Any) -> Any:
@@ -131,8 +131,8 @@ def test_contexts_of_the_user_do_not_switch_derivatives_off(context: Any) -> Non
         x = torch.ones(2)
         (grad,) = gradient(cubes, x)
         tangent = derivative(cubes, x, torch.ones(2))
-        value, pull, _ = BACKEND.pullback(lambda y: (cubes(y), ()), (x,), SELECTOR)
-        (pulled,) = pull(torch.ones(()))
+        (value,), pull, _ = BACKEND.pullback(lambda y: ((cubes(y),), ()), (x,), SELECTOR)
+        (pulled,) = pull((torch.ones(()),))
         assert not torch.is_grad_enabled()
     assert torch.is_grad_enabled()
     assert grad.tolist() == pulled.tolist() == [3.0, 3.0]
@@ -235,7 +235,8 @@ NESTED: dict[str, Callable[[], Any]] = {
     "reverse over reverse": lambda: gradient(lambda x: gradient(product, x)[0] @ V, X)[0],
     "reverse over pullback": lambda: gradient(
         lambda x: (
-            BACKEND.pullback(lambda y: (product(y), ()), (x,), SELECTOR)[1](X.new_ones(()))[0] @ V
+            BACKEND.pullback(lambda y: ((product(y),), ()), (x,), SELECTOR)[1]((X.new_ones(()),))[0]
+            @ V
         ),
         X,
     )[0],
@@ -274,18 +275,18 @@ def test_forward_mode_over_an_operation_without_a_forward_rule() -> None:
 
 
 def test_pullback_is_linear_in_the_cotangent_and_can_be_called_again() -> None:
-    value, pull, (aux,) = BACKEND.pullback(lambda x: (cubes(x), (x,)), (X,), SELECTOR)
+    (value,), pull, (aux,) = BACKEND.pullback(lambda x: ((cubes(x),), (x,)), (X,), SELECTOR)
     assert not value.requires_grad
     assert not aux.requires_grad
     for cotangent in (1.0, -2.0, 0.0):
-        (pulled,) = pull(torch.tensor(cotangent, dtype=torch.float64))
+        (pulled,) = pull((torch.tensor(cotangent, dtype=torch.float64),))
         torch.testing.assert_close(pulled, cotangent * 3 * X**2)
         assert not pulled.requires_grad
 
 
 def test_pullback_can_be_differentiated_by_its_cotangent() -> None:
-    _, pull, _ = BACKEND.pullback(lambda x: (cubes(x), ()), (X,), SELECTOR)
-    (grad,) = gradient(lambda u: pull(u)[0] @ V, torch.tensor(1.0, dtype=torch.float64))
+    _, pull, _ = BACKEND.pullback(lambda x: ((cubes(x),), ()), (X,), SELECTOR)
+    (grad,) = gradient(lambda u: pull((u,))[0] @ V, torch.tensor(1.0, dtype=torch.float64))
     torch.testing.assert_close(grad, (3 * X**2) @ V)
 
 
@@ -294,7 +295,9 @@ def test_pushforward_of_a_constant_is_zero() -> None:
 
 
 def test_pushforward_returns_constants_of_its_own() -> None:
-    value, tangent, (aux,) = BACKEND.pushforward(lambda x: (cubes(x), (x,)), (X,), (V,), SELECTOR)
+    (value,), (tangent,), (aux,) = BACKEND.pushforward(
+        lambda x: ((cubes(x),), (x,)), (X,), (V,), SELECTOR
+    )
     assert not any(t.requires_grad for t in (value, tangent, aux))
     assert aux.data_ptr() != X.data_ptr()
     torch.testing.assert_close(aux, X)

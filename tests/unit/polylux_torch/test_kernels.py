@@ -65,7 +65,7 @@ def derivatives(function: Callable[..., Any], x: Any, *rest: Any) -> list[Any]:
         return BACKEND.value_and_gradient(lambda z: (f(z), ()), (y,), SELECTOR)[1][0]
 
     def along(f: Callable[[Any], Any], y: Any) -> Any:
-        return BACKEND.pushforward(lambda z: (f(z), ()), (y,), (direction,), SELECTOR)[1]
+        return BACKEND.pushforward(lambda z: ((f(z),), ()), (y,), (direction,), SELECTOR)[1][0]
 
     return [
         function(x, *rest),
