@@ -40,13 +40,16 @@ class Capability(enum.Enum):
 
 
 class Accuracy(enum.Enum):
-    """How far a dtype's arithmetic and derivatives are right."""
+    """How far a dtype's arithmetic, or a backend's derivatives, are right."""
 
     EXACT = "exact"
     """To rounding of that dtype."""
 
     NOMINAL = "nominal"
-    """The dtype exists, and its results carry fewer digits."""
+    """The dtype exists, and its results carry the digits of float32."""
+
+    TRUNCATED = "truncated"
+    """Values are exact; derivatives are difference quotients, right to `epsilon**(2/3)`."""
 
     NONE = "none"
     """The dtype does not exist there."""
