@@ -1,9 +1,10 @@
-"""For all tests: what happens to those of a framework that is not installed."""
+"""For all tests: nobody's preferences, and what happens where a framework is not installed."""
 
 from __future__ import annotations
 
 import doctest
 import importlib.util
+import os
 import re
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -20,6 +21,10 @@ OPTIONAL = (
 )  # fmt: skip
 ABSENT = {name for name in OPTIONAL if importlib.util.find_spec(name) is None}
 _NO_MODULE = re.compile(rf"ModuleNotFoundError: No module named '({'|'.join(OPTIONAL)})[.']")
+
+
+# What a developer has set for good must not decide about a test.
+os.environ["POLYLUX_PREFERENCES"] = os.devnull
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

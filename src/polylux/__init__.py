@@ -6,6 +6,12 @@ from polylux.cache import clear_caches
 from polylux.layers import setup
 from polylux.operators import gradient, value_and_gradient
 from polylux.precision import f32, f64
+from polylux.preferences import (
+    get_preference,
+    override_preferences,
+    set_dispatch_doctor_preferences,
+    set_preferences,
+)
 from polylux.registry import backends, register_backend
 from polylux.rules import CustomRule, custom_rule
 from polylux.selectors import ADType, Auto, AutoAutograd, AutoJax, AutoTorch, NoAutoDiff
@@ -42,12 +48,16 @@ __all__ = [
     "errors",
     "f32",
     "f64",
+    "get_preference",
     "gradient",
     "layers",
     "losses",
     "optimizers",
+    "override_preferences",
     "register_backend",
     "selector_of",
+    "set_dispatch_doctor_preferences",
+    "set_preferences",
     "setup",
     "single_train_step",
     "single_train_step_",

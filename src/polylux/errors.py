@@ -15,16 +15,20 @@ Each derives from :class:`PolyluxError` and from the built-in that a caller woul
     ├── DomainError                   (ValueError)    an option outside its domain
     ├── ShapeError                    (ValueError)    array shapes that do not fit
     ├── DTypeError                    (TypeError)     a dtype that cannot be used there
+    │   └── EltypeMismatchError       an input of a wider dtype than its layer
     ├── DeviceError                   (ValueError)    arrays on devices that do not fit together
     ├── TreeError                     (ValueError)    trees whose structures do not match
     ├── ObjectiveError                (ValueError)    an objective that breaks its signature
     ├── ArrayMixError                 (TypeError)     arrays of two libraries in one operation
     ├── NothingTrainableError         (ValueError)    parameters without one floating-point leaf
     ├── LeakedTracerError             (RuntimeError)  a traced value used after its trace ended
-    └── GivenAwayError                (RuntimeError)  a train state whose buffers a `_` step took
+    ├── GivenAwayError                (RuntimeError)  a train state whose buffers a `_` step took
+    └── DispatchDoctorError           (RuntimeError)  what the dispatch doctor finds, if it is strict
 
     PolyluxWarning                    (UserWarning)
-    └── RetraceWarning                a compiled step that is traced anew at every call
+    ├── RetraceWarning                a compiled step that is traced anew again and again
+    ├── DTypeDriftWarning             a state or parameter that comes back in another dtype
+    └── EltypeMismatchWarning         an input of a wider dtype than its layer
 """
 
 from __future__ import annotations
@@ -89,6 +93,10 @@ class DTypeError(PolyluxError, TypeError):
     """A dtype that cannot be used in that place."""
 
 
+class EltypeMismatchError(DTypeError):
+    """An input whose dtype is wider than its layer's, where that is set to be an error."""
+
+
 class DeviceError(PolyluxError, ValueError):
     """Arrays on devices that do not fit together."""
 
@@ -117,12 +125,24 @@ class GivenAwayError(PolyluxError, RuntimeError):
     """A train state was read after a `_` step had reused its buffers."""
 
 
+class DispatchDoctorError(PolyluxError, RuntimeError):
+    """A re-trace or a drift of dtypes, where the dispatch doctor is set to raise."""
+
+
 class PolyluxWarning(UserWarning):
     """Base of the warnings that polylux gives."""
 
 
 class RetraceWarning(PolyluxWarning):
-    """A compiled step is traced anew at every call."""
+    """A compiled step is traced anew again and again."""
+
+
+class DTypeDriftWarning(PolyluxWarning):
+    """A state or a parameter comes back from a call in another dtype."""
+
+
+class EltypeMismatchWarning(PolyluxWarning):
+    """An input whose dtype is wider than its layer's."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -34,6 +34,8 @@ BUILT_IN = {
     "NothingTrainableError": ValueError,
     "LeakedTracerError": RuntimeError,
     "GivenAwayError": RuntimeError,
+    "EltypeMismatchError": TypeError,
+    "DispatchDoctorError": RuntimeError,
 }
 
 
