@@ -147,5 +147,5 @@ def _transposed(
         )
 
     zeros = tuple([torch.zeros_like(o) for o in outputs])
-    _, transpose = torch.func.vjp(pulled, *zeros)
+    transpose: Callable[..., Any] = torch.func.vjp(pulled, *zeros)[1]
     return call.like_output(transpose(tuple([tangents[i] for i in moving])))

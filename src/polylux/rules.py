@@ -244,14 +244,14 @@ def custom_rule(
         )
     if not callable(function):
         raise OptionError(f"custom_rule takes a function, got {function!r}")
-    name = name or getattr(function, "__name__", "rule")
+    known_as = str(name or getattr(function, "__name__", "rule"))
     if derivative is not None:
-        rule = _elementwise(name, function, derivative)
+        rule = _elementwise(known_as, function, derivative)
     else:
         assert pullback is not None
-        rule = _general(name, function, pullback, pushforward)
+        rule = _general(known_as, function, pullback, pushforward)
     result = CustomRule(rule, function)
-    result.__name__ = name
+    result.__name__ = known_as
     return result
 
 
