@@ -19,6 +19,7 @@ from polylux_autograd import (
     _optimizers,
     _rules,
     _staging,
+    _transforms,
 )
 
 
@@ -33,6 +34,7 @@ class AutogradBackend(Backend):
             Capability.REVERSE,
             Capability.SECOND_ORDER,
             Capability.CUSTOM_RULES,
+            Capability.CHECKPOINT,
             Capability.THREADS,
         }
     )
@@ -100,6 +102,14 @@ class AutogradBackend(Backend):
 
     def custom_rule(self, rule: DerivativeRule) -> Callable[..., Any]:
         return _rules.custom_rule(rule)
+
+    def checkpoint(
+        self,
+        function: _transforms.Transformed,
+        arguments: _transforms.Arrays,
+        selector: ADType,
+    ) -> _transforms.Arrays:
+        return _transforms.checkpoint(function, arguments)
 
     # --- speed --------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from polylux_jax import (
     _optimizers,
     _rules,
     _staging,
+    _transforms,
 )
 
 
@@ -34,6 +35,8 @@ class JaxBackend(Backend):
             Capability.REVERSE,
             Capability.SECOND_ORDER,
             Capability.CUSTOM_RULES,
+            Capability.CHECKPOINT,
+            Capability.VMAP,
             Capability.STAGING,
             Capability.DONATION,
             Capability.THREADS,
@@ -105,6 +108,22 @@ class JaxBackend(Backend):
 
     def custom_rule(self, rule: DerivativeRule) -> Callable[..., Any]:
         return _rules.custom_rule(rule)
+
+    def checkpoint(
+        self,
+        function: _transforms.Transformed,
+        arguments: _transforms.Arrays,
+        selector: ADType,
+    ) -> _transforms.Arrays:
+        return _transforms.checkpoint(function, arguments)
+
+    def vmap(
+        self,
+        function: _transforms.Transformed,
+        arguments: _transforms.Arrays,
+        selector: ADType,
+    ) -> _transforms.Arrays:
+        return _transforms.vmap(function, arguments)
 
     # --- speed --------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import torch
 from polylux.backend import Backend, Capability, DerivativeRule
 from polylux.errors import PolyluxError
 from polylux.selectors import ADType
-from polylux_torch import _arrays, _diagnose, _gradient, _optimizers, _rules, _staging
+from polylux_torch import _arrays, _diagnose, _gradient, _optimizers, _rules, _staging, _transforms
 from polylux_torch._kernels import KERNELS
 from polylux_torch._namespace import namespace
 
@@ -34,6 +34,8 @@ class TorchBackend(Backend):
             Capability.REVERSE,
             Capability.SECOND_ORDER,
             Capability.CUSTOM_RULES,
+            Capability.CHECKPOINT,
+            Capability.VMAP,
             Capability.STAGING,
             Capability.DONATION,
             Capability.THREADS,
@@ -98,6 +100,16 @@ class TorchBackend(Backend):
 
     def custom_rule(self, rule: DerivativeRule) -> Callable[..., Any]:
         return _rules.custom_rule(rule)
+
+    def checkpoint(
+        self, function: Callable[..., Arrays], arguments: Arrays, selector: ADType
+    ) -> Arrays:
+        return _transforms.checkpoint(function, arguments)
+
+    def vmap(
+        self, function: Callable[..., Arrays], arguments: Arrays, selector: ADType
+    ) -> Arrays:
+        return _transforms.vmap(function, arguments)
 
     # --- speed -------------------------------------------------------------------------------
 

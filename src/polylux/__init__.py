@@ -24,6 +24,7 @@ from polylux.training import (
     single_train_step,
     single_train_step_,
 )
+from polylux.transforms import checkpoint, stop_gradient, vmap
 
 __version__ = "0.1.0"
 
@@ -41,6 +42,7 @@ __all__ = [
     "array_namespace",
     "backend",
     "backends",
+    "checkpoint",
     "clear_caches",
     "compute_gradients",
     "compute_objective",
@@ -61,7 +63,9 @@ __all__ = [
     "setup",
     "single_train_step",
     "single_train_step_",
+    "stop_gradient",
     "to_backend",
     "to_host",
     "value_and_gradient",
+    "vmap",
 ]

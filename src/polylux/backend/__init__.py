@@ -25,7 +25,7 @@ from polylux.backend._contract import (
     Staged,
     Update,
 )
-from polylux.backend._host import HostBackend
+from polylux.backend._host import HostBackend, stopping_host_gradients
 from polylux.backend._plugin import Plugin
 from polylux.backend._rule import DerivativeRule
 
@@ -42,4 +42,5 @@ __all__ = [
     "Pull",
     "Staged",
     "Update",
+    "stopping_host_gradients",
 ]

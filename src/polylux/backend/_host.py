@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,11 +14,35 @@ from polylux.backend._contract import Backend
 from polylux.selectors import ADType
 
 
+class _Stop(threading.local):
+    """What `stop_gradient` of a numpy array calls in this thread."""
+
+    function: Callable[[Any], Any] | None = None
+
+
+_STOP = _Stop()
+
+
+@contextlib.contextmanager
+def stopping_host_gradients(function: Callable[[Any], Any]) -> Iterator[None]:
+    """Within this context, in this thread, `stop_gradient` of a numpy array calls `function`.
+
+    For a backend that differentiates on numpy arrays: their type does not tell that it is at work.
+    """
+    _STOP.function, former = function, _STOP.function
+    try:
+        yield
+    finally:
+        _STOP.function = former
+
+
 class HostBackend(Backend):
     """Numpy on the host; array code runs, nothing is differentiated."""
 
     name: ClassVar[str] = "host"
-    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.THREADS})
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.CHECKPOINT, Capability.THREADS}
+    )
 
     @property
     def namespace(self) -> Any:
@@ -35,7 +61,12 @@ class HostBackend(Backend):
         return [np.asarray(array) for array in arrays]
 
     def stop_gradient(self, array: Any) -> Any:
-        return array
+        return array if _STOP.function is None else _STOP.function(array)
 
     def copy(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
         return [np.array(array) for array in arrays]
+
+    def checkpoint(
+        self, function: Callable[..., tuple[Any, ...]], arguments: tuple[Any, ...], selector: ADType
+    ) -> tuple[Any, ...]:
+        return function(*arguments)  # without a backward pass nothing is kept for it

@@ -1,0 +1,48 @@
+"""Derivatives inside `torch.func` and vmap, by `torch.func` itself.
+
+Tensors of such a transformation have no memory of their own and cannot be made leaves of a graph,
+as `_gradient` does; its functions hand over to those of the same name here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+Arrays = tuple[Any, ...]
+Function = Callable[..., tuple[Any, Arrays]]
+Map = Callable[..., tuple[Arrays, Arrays]]
+Pull = Callable[[Arrays], Arrays]
+
+_innermost: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack
+
+
+def is_functional() -> bool:
+    """Whether this thread is inside a transformation of `torch.func`, or vmap."""
+    return _innermost() is not None
+
+
+def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
+    """Value, gradients by the leaves, and auxiliary output."""
+    value, pull, aux = torch.func.vjp(function, *leaves, has_aux=True)
+    return value, pull(torch.ones_like(value)), aux
+
+
+def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
+    """Outputs, the map from their cotangents to those of the leaves, and auxiliary output."""
+    outputs, pull, aux = torch.func.vjp(function, *leaves, has_aux=True)
+    return outputs, pull, aux
+
+
+def pushforward(function: Map, leaves: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays, Arrays]:
+    """Outputs, their derivatives along the tangents, and auxiliary output.
+
+    As the derivative of a pullback, which is linear, by its cotangents: torch has one level of
+    forward mode, and it may be taken.
+    """
+    outputs, pull, aux = pullback(function, leaves)
+    zeros = tuple(map(torch.zeros_like, outputs))
+    _, push = torch.func.vjp(pull, zeros)
+    return outputs, push(tangents)[0], aux
