@@ -10,20 +10,23 @@ import copy
 import dataclasses
 import enum
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, TypeAlias
 
-from polylux.errors import OptionError
+from polylux.errors import OptionError, UnsupportedError
 from polylux.spec import Spec
 
 
-class Mode(enum.Enum):
-    """How a backend differentiates."""
+class Mode(enum.StrEnum):
+    """How a backend differentiates; each is equal to its name as a string."""
 
     FORWARD = "forward"
     REVERSE = "reverse"
     EITHER = "either"
     SYMBOLIC = "symbolic"
     NONE = "none"
+
+    def __repr__(self) -> str:
+        return repr(self.value)  # as a user types it, so that a selector's repr can be pasted
 
 
 # A dataclass itself, so that a subclass without options needs no decorator.
@@ -74,9 +77,16 @@ class Frozen(Mapping[str, Any]):
         return repr(self._items)
 
 
+ModeOption: TypeAlias = Mode | Literal["forward", "reverse"] | None
+
+
+def _given_mode() -> Any:
+    return dataclasses.field(default=Mode.EITHER, kw_only=True)
+
+
 @dataclasses.dataclass(frozen=True, repr=False)
 class AutoTorch(ADType):
-    """PyTorch, in reverse mode.
+    """PyTorch.
 
     Parameters
     ----------
@@ -86,17 +96,19 @@ class AutoTorch(ADType):
     device : str, optional
         Where arrays that come from elsewhere are put (`"cpu"`, `"cuda:0"`); the framework's
         default device when None.
+    mode : {"forward", "reverse"}, optional
+        The only mode to differentiate in; whichever is cheaper when None.
 
     Examples
     --------
-    >>> AutoTorch(compile=True)
-    AutoTorch(compile=True)
+    >>> AutoTorch(compile=True), AutoTorch(mode="forward")
+    (AutoTorch(compile=True), AutoTorch(mode='forward'))
     """
 
     backend: ClassVar[str] = "torch"
-    mode: ClassVar[Mode] = Mode.EITHER
     compile: bool | Mapping[str, Any] = False
     device: str | None = None
+    mode: ModeOption = _given_mode()  # type: ignore[assignment, misc]  # a Mode once it is made
 
     def __post_init__(self) -> None:
         if isinstance(self.compile, Mapping):
@@ -108,6 +120,7 @@ class AutoTorch(ADType):
                 f"got {self.compile!r}"
             )
         _check_device(self)
+        _check_mode(self)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -121,6 +134,8 @@ class AutoJax(ADType):
     device : str, optional
         Where arrays that come from elsewhere are put: a platform, with an index if wanted
         (`"cpu"`, `"gpu:1"`); the framework's default device when None.
+    mode : {"forward", "reverse"}, optional
+        The only mode to differentiate in; whichever is cheaper when None.
 
     Examples
     --------
@@ -129,28 +144,37 @@ class AutoJax(ADType):
     """
 
     backend: ClassVar[str] = "jax"
-    mode: ClassVar[Mode] = Mode.EITHER
     jit: bool = True
     device: str | None = None
+    mode: ModeOption = _given_mode()  # type: ignore[assignment, misc]  # a Mode once it is made
 
     def __post_init__(self) -> None:
         if not isinstance(self.jit, bool):
             raise OptionError(f"AutoJax(jit=...) takes a bool, got {self.jit!r}")
         _check_device(self)
+        _check_mode(self)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
 class AutoAutograd(ADType):
     """HIPS autograd, on the CPU.
 
+    Parameters
+    ----------
+    mode : {"forward", "reverse"}, optional
+        The only mode to differentiate in; whichever is cheaper when None.
+
     Examples
     --------
-    >>> AutoAutograd()
-    AutoAutograd()
+    >>> AutoAutograd(), AutoAutograd(mode="reverse")
+    (AutoAutograd(), AutoAutograd(mode='reverse'))
     """
 
     backend: ClassVar[str] = "autograd"
-    mode: ClassVar[Mode] = Mode.EITHER
+    mode: ModeOption = _given_mode()  # type: ignore[assignment, misc]  # a Mode once it is made
+
+    def __post_init__(self) -> None:
+        _check_mode(self)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -167,6 +191,59 @@ class NoAutoDiff(ADType):
 
     backend: ClassVar[str] = "host"
     mode: ClassVar[Mode] = Mode.NONE
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class SecondOrder(ADType):
+    """The modes of second derivatives, each chosen: `outer` differentiates what `inner` has.
+
+    `hvp`, `hessian` and `second_derivative` obey both. Everything else takes `inner`, and all
+    options but the mode are those of `inner`.
+
+    Parameters
+    ----------
+    outer, inner : ADType
+        Of one backend.
+
+    Raises
+    ------
+    UnsupportedError
+        If they are of different backends: the values that one traces, the other cannot.
+
+    Examples
+    --------
+    >>> SecondOrder(AutoJax(mode="forward"), AutoJax(mode="reverse"))
+    SecondOrder(AutoJax(mode='forward'), AutoJax(mode='reverse'))
+
+    References
+    ----------
+    `SecondOrder` of DifferentiationInterface.jl.
+    """
+
+    outer: ADType
+    inner: ADType
+
+    def __post_init__(self) -> None:
+        for name, level in (("outer", self.outer), ("inner", self.inner)):
+            if not isinstance(level, ADType) or isinstance(level, SecondOrder):
+                raise OptionError(
+                    f"SecondOrder takes two selectors such as AutoJax(mode='forward'), got "
+                    f"{level!r} as {name}"
+                )
+        if self.outer.backend != self.inner.backend:
+            raise UnsupportedError(
+                f"{self!r} mixes two backends, and {self.outer.backend!r} cannot differentiate "
+                f"through values that {self.inner.backend!r} traces; use one of them for both, "
+                f"such as SecondOrder({self.inner!r}, {self.inner!r})"
+            )
+
+    @property
+    def backend(self) -> str:  # type: ignore[override]  # a value here, a class attribute elsewhere
+        return self.inner.backend
+
+    @property
+    def mode(self) -> Mode:  # type: ignore[override]
+        return self.inner.mode
 
 
 class Auto(ADType):
@@ -229,6 +306,16 @@ class Auto(ADType):
 
 def _rebuild_auto(name: str, options: dict[str, Any]) -> Auto:
     return Auto(name, **options)
+
+
+def _check_mode(selector: Any) -> None:
+    """Put the mode's member in the place of its name, of None in that of no choice."""
+    mode = Mode.EITHER if selector.mode is None else selector.mode
+    if mode not in (Mode.FORWARD, Mode.REVERSE, Mode.EITHER):
+        raise OptionError(
+            f"{type(selector).__name__}(mode=...) takes 'forward', 'reverse' or None, got {mode!r}"
+        )
+    object.__setattr__(selector, "mode", Mode(mode))
 
 
 def _check_device(selector: Any) -> None:

@@ -17,7 +17,7 @@ from polylux.errors import (
     nearest,
 )
 from polylux.registry._loading import BackendInfo, check_plugin, describe, instantiate
-from polylux.selectors import ADType, Auto, NoAutoDiff
+from polylux.selectors import ADType, Auto, NoAutoDiff, SecondOrder
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -182,6 +182,8 @@ def resolve(selector: ADType) -> tuple[Backend, ADType]:
             f"{selector!r} cannot be hashed; the options of a selector are hashable values"
         ) from None
     _check_selector(selector)
+    if isinstance(selector, SecondOrder):  # its outer mode is read by those that have a use for it
+        return resolve(selector.inner)
     name = selector.backend
     try:
         plugin = _REGISTRY.plugin(name)
