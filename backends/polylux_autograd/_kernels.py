@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from polylux_autograd import _convolution
+from polylux_autograd import _convolution, _dropout, _normalization
 from polylux_autograd import array_api as xp
 from polylux_autograd._fused import fused
 from polylux_autograd._gelu import gelu
@@ -313,5 +313,7 @@ KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
             _softmax_cross_entropy_pullback,
         ),
         **_convolution.KERNELS,
+        **_normalization.KERNELS,
+        **_dropout.KERNELS,
     }
 )

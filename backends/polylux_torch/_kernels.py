@@ -13,7 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from polylux_torch import _convolution
+from polylux_torch import _convolution, _dropout, _normalization
 from polylux_torch._gradient import STATE
 
 _LINEAR_ABOVE = 40.0
@@ -76,4 +76,6 @@ KERNELS: Mapping[str, Callable[..., Any]] = {
     "mse": _mse,
     "softmax_cross_entropy": _softmax_cross_entropy,
     **_convolution.KERNELS,
+    **_normalization.KERNELS,
+    **_dropout.KERNELS,
 }

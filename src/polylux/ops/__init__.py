@@ -19,11 +19,12 @@ from polylux.ops._native import (
     native,
     natives,
 )
+from polylux.ops._normalization import batch_norm, group_norm, layer_norm, normalize, rms_norm
+from polylux.ops._pooling import max_pool, mean_pool
 from polylux.ops._properties import getproperty, istraining
+from polylux.ops._random import random_words, uniform
 from polylux.ops._roots import rsqrt
 from polylux.ops._slices import BatchFirst, TimeFirst, eachslice
-from polylux.ops._pooling import max_pool, mean_pool
-from polylux.ops._random import random_words, threefry, uniform
 from polylux.ops._softmax import log_softmax, logsumexp, softmax
 from polylux.ops._windows import Pairs, output_lengths, same_padding
 
@@ -37,6 +38,7 @@ __all__ = [
     "TimeFirst",
     "Traits",
     "activation",
+    "batch_norm",
     "convolution",
     "dense",
     "detach",
@@ -46,11 +48,13 @@ __all__ = [
     "foldl_init",
     "gelu",
     "getproperty",
+    "group_norm",
     "identity",
     "in_precision",
     "istraining",
     "keeping_precision",
     "kind_of",
+    "layer_norm",
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
@@ -59,9 +63,11 @@ __all__ = [
     "multigate",
     "native",
     "natives",
+    "normalize",
     "output_lengths",
     "random_words",
     "relu",
+    "rms_norm",
     "rsqrt",
     "same_padding",
     "sigmoid",
@@ -69,6 +75,5 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
-    "threefry",
     "uniform",
 ]

@@ -1,9 +1,4 @@
-"""Random numbers from a key and a counter, bit for bit the same on every backend.
-
-Words of 32 bits are kept in int32, whose additions wrap around in every array library; torch has
-no shifts of uint32, and JAX no int64 outside of its 64-bit mode. An int32 shift to the right
-copies the sign bit into the gap, so it is followed by a mask.
-"""
+"""Random numbers from a key and a count, bit for bit the same on every backend."""
 
 from __future__ import annotations
 
@@ -13,54 +8,7 @@ from typing import Any
 import array_api_compat
 
 from polylux.arrays import array_namespace
-
-_PARITY = 0x1BD11BDA
-_ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-_GROUPS = 5  # of four rounds each: the 20 that the authors recommend, 13 being enough by their tests
-
-
-def threefry(key: Any, counter: Any, /) -> tuple[Any, Any]:
-    """Two words that look random, from a key and a counter of two words each: Threefry-2x32-20.
-
-    Parameters
-    ----------
-    key : pair of int32 arrays
-        At least 1-d, as are the counter's.
-    counter : pair of int32 arrays
-        Broadcast against each other and the key. Equal ones give equal words, any others give
-        words without any visible relation.
-
-    Returns
-    -------
-    pair of int32 arrays
-
-    References
-    ----------
-    J. K. Salmon, M. A. Moraes, R. O. Dror and D. E. Shaw, Parallel random numbers: as easy as
-    1, 2, 3, SC11 (2011), section 3.3 and table 2; the Random123 library has known answers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> zero = np.zeros(1, dtype=np.int32)
-    >>> [hex(int(word[0]) % 2**32) for word in threefry((zero, zero), (zero, zero))]
-    ['0x6b200159', '0x99ba4efe']
-    """
-    first, second = key
-    schedule = (first, second, first ^ second ^ _PARITY)
-    left, right = counter[0] + first, counter[1] + second
-    for group in range(1, _GROUPS + 1):
-        for bits in _ROTATIONS[(group - 1) % 2]:
-            left = left + right
-            right = _rotated(right, bits) ^ left
-        left = left + schedule[group % 3]
-        right = right + (schedule[(group + 1) % 3] + group)
-    return left, right
-
-
-def _rotated(x: Any, bits: int) -> Any:
-    return (x << bits) | ((x >> (32 - bits)) & ((1 << bits) - 1))
-
+from polylux.threefry import threefry
 
 def random_words(key: Any, count: Any, length: int, /) -> Any:
     """Random words for one use of a key.
