@@ -6,7 +6,8 @@ as `_gradient` does; its functions hand over to those of the same name here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -24,15 +25,35 @@ def is_functional() -> bool:
     return _innermost() is not None
 
 
+@contextlib.contextmanager
+def _without_hooks() -> Iterator[None]:
+    """A context in which torch has no hooks on saved tensors, which `torch.func` refuses.
+
+    Those of a checkpoint around this derivative: what is computed here is kept for its backward
+    pass, and not computed anew.
+    """
+    hooks = []
+    while (pair := torch._C._autograd._top_saved_tensors_default_hooks(True)) is not None:
+        hooks.append(pair)
+        torch._C._autograd._pop_saved_tensors_default_hooks()
+    try:
+        yield
+    finally:
+        for pack, unpack in reversed(hooks):
+            torch._C._autograd._push_saved_tensors_default_hooks(pack, unpack)
+
+
 def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
     """Value, gradients by the leaves, and auxiliary output."""
-    value, pull, aux = torch.func.vjp(function, *leaves, has_aux=True)
-    return value, pull(torch.ones_like(value)), aux
+    with _without_hooks():
+        value, pull, aux = torch.func.vjp(function, *leaves, has_aux=True)
+        return value, pull(torch.ones_like(value)), aux
 
 
 def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
     """Outputs, the map from their cotangents to those of the leaves, and auxiliary output."""
-    outputs, pull, aux = torch.func.vjp(function, *leaves, has_aux=True)
+    with _without_hooks():
+        outputs, pull, aux = torch.func.vjp(function, *leaves, has_aux=True)
     return outputs, pull, aux
 
 
@@ -44,5 +65,6 @@ def pushforward(function: Map, leaves: Arrays, tangents: Arrays) -> tuple[Arrays
     """
     outputs, pull, aux = pullback(function, leaves)
     zeros = tuple(map(torch.zeros_like, outputs))
-    _, push = torch.func.vjp(pull, zeros)
-    return outputs, push(tangents)[0], aux
+    with _without_hooks():
+        _, push = torch.func.vjp(pull, zeros)
+        return outputs, push(tangents)[0], aux
