@@ -92,6 +92,11 @@ def device(array: Any) -> str:
     return ",".join(sorted(f"{d.platform}:{d.id}" for d in array.devices()))
 
 
+def dtype(name: str) -> Any:
+    """The dtype object that arrays have: `jnp.float32` itself is none."""
+    return jnp.dtype(name)
+
+
 def precision_scope(arrays: Sequence[Any]) -> contextlib.AbstractContextManager[Any] | None:
     """`jax.enable_x64(True)` if any of the arrays needs it and it is not in force."""
     for array in arrays:

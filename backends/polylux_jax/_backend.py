@@ -75,6 +75,9 @@ class JaxBackend(Backend):
     def device(self, array: Any) -> str:
         return _arrays.device(array)
 
+    def dtype(self, name: str) -> Any:
+        return _arrays.dtype(name)
+
     def is_tracing(self) -> bool:
         return _staging.is_tracing()
 

@@ -82,6 +82,22 @@ def from_foreign(arrays: Sequence[Any], device: str | None) -> list[torch.Tensor
     return to_device(taken, device)
 
 
+def overwrite(target: torch.Tensor, value: torch.Tensor) -> bool:
+    """Put a value into a tensor that is off every graph, or a leaf; False for any other."""
+    if target.requires_grad:
+        if not target.is_leaf:
+            return False
+    elif value.requires_grad:
+        return False  # the derivative would be lost
+    if target.is_inference() and not torch.is_inference_mode_enabled():
+        return False
+    if any(step == 0 and length > 1 for step, length in zip(target.stride(), target.shape)):
+        return False
+    with torch.no_grad():
+        target.copy_(value)
+    return True
+
+
 def _tensor_of(array: np.ndarray[Any, Any]) -> torch.Tensor:
     dtype = array.dtype
     # A fresh array in C order: torch takes neither negative strides nor read-only memory.

@@ -73,6 +73,9 @@ class TorchBackend(Backend):
     def device(self, array: Any) -> str:
         return str(array.device)
 
+    def overwrite(self, target: Any, value: Any) -> bool:
+        return _arrays.overwrite(target, value)
+
     def is_tracing(self) -> bool:
         return _gradient.is_tracing()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,18 @@ from polylux.backend import Backend
 from polylux.dtypes import dtype_kind
 from polylux.errors import ArrayMixError, ObjectiveError, PolyluxError
 from polylux.selectors import ADType
+
+
+class _Depth(threading.local):
+    value = 0
+
+
+_DEPTH = _Depth()
+
+
+def is_running() -> bool:
+    """Whether this thread is inside a user's function that a backend runs."""
+    return _DEPTH.value > 0
 
 
 def run(
@@ -23,6 +36,7 @@ def run(
 
     What is the user's own exception passes through as it is.
     """
+    _DEPTH.value += 1
     try:
         if scope is None:
             return function(*groups)
@@ -35,6 +49,8 @@ def run(
         if clearer is None:
             raise
         raise clearer from error
+    finally:
+        _DEPTH.value -= 1
 
 
 def require_real_scalar(value: Any, backend: Backend, selector: ADType, what: str) -> None:

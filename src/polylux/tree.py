@@ -6,27 +6,85 @@ array appears once in the flat tuple and comes back at all of its places.
 
 Containers are those of optree: dict, OrderedDict, defaultdict, deque, list, tuple, namedtuple,
 None, and classes registered with optree in its global namespace (a dataclass through
-`optree.dataclasses`). Dicts are walked in the order of their sorted keys.
+`optree.dataclasses`). Dicts are walked in the order of their sorted keys. A class that would be
+walked is left whole after :func:`register_leaf`.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import optree
 
-from polylux.errors import TreeError
+from polylux.errors import OptionError, TreeError
 from polylux.typing import PyTree
 
 # Users register classes with `namespace="polylux"`, or with optree's global namespace "".
 NAMESPACE = "polylux"
+
+T = TypeVar("T")
 
 _NOTHING: Any = object()
 _PLAIN: dict[optree.PyTreeSpec, Structure] = {}
 _PLAIN_SIZE = 512
 
 IsArray = Callable[[Any], bool]
+
+_LEAF_CLASSES: tuple[type, ...] = ()
+_BUILT_IN = (dict, list, tuple, OrderedDict, defaultdict, deque, type(None))
+
+
+def register_leaf(cls: type[T]) -> type[T]:
+    """Make every instance of a class a leaf of trees: it is handed on whole, and never entered.
+
+    For a namedtuple, or a class that another library has registered with optree, which polylux
+    should not look into. Any class that nobody has registered is a leaf from the start.
+
+    Parameters
+    ----------
+    cls : type
+        Its subclasses, too; no built-in container.
+
+    Returns
+    -------
+    type
+        The class, so that this may be a decorator.
+
+    Raises
+    ------
+    OptionError
+        If it is no class, or a built-in container.
+
+    References
+    ----------
+    `Functors.@leaf`, to which the Utilities page refers.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> @register_leaf
+    ... class Interval(NamedTuple):
+    ...     low: float
+    ...     high: float
+    >>> leaves({"bounds": Interval(0.0, 1.0)})[0]
+    [Interval(low=0.0, high=1.0)]
+    """
+    global _LEAF_CLASSES
+    if not isinstance(cls, type) or cls in _BUILT_IN:
+        raise OptionError(f"register_leaf takes a class that is no built-in container, got {cls!r}")
+    _LEAF_CLASSES = tuple({*_LEAF_CLASSES, cls})
+    return cls
+
+
+def leaves(tree: PyTree) -> tuple[list[Any], optree.PyTreeSpec]:
+    """The leaves of a tree, and its containers."""
+    return optree.tree_flatten(tree, _is_leaf if _LEAF_CLASSES else None, namespace=NAMESPACE)
+
+
+def _is_leaf(node: Any) -> bool:
+    return isinstance(node, _LEAF_CLASSES)
 
 
 class Structure:
@@ -118,14 +176,14 @@ def flatten(tree: PyTree, is_array: IsArray) -> tuple[tuple[Any, ...], Structure
         In order of first occurrence.
     structure : Structure
     """
-    leaves, treedef = optree.tree_flatten(tree, namespace=NAMESPACE)
-    if all(map(is_array, leaves)) and len(set(map(id, leaves))) == len(leaves):
-        return tuple(leaves), _plain_structure(treedef, len(leaves))
+    found, treedef = leaves(tree)
+    if all(map(is_array, found)) and len(set(map(id, found))) == len(found):
+        return tuple(found), _plain_structure(treedef, len(found))
     arrays: list[Any] = []
     statics: list[Any] = []
     slots: list[int] = []
     places: dict[int, int] = {}
-    for leaf in leaves:
+    for leaf in found:
         if is_array(leaf):
             place = places.get(id(leaf))
             if place is None:
@@ -171,11 +229,11 @@ def flatten_like(
         If the containers differ, naming the first place where they do; if the places of a tied
         leaf hold different values.
     """
-    leaves, treedef = optree.tree_flatten(tree, namespace=NAMESPACE)
+    places, treedef = leaves(tree)
     if treedef != structure.treedef:
         raise TreeError(f"{what}: {first_difference(treedef, structure.treedef)}")
     found: list[Any] = [_NOTHING] * structure.size
-    for leaf, slot in zip(leaves, structure.slots, strict=True):
+    for leaf, slot in zip(places, structure.slots, strict=True):
         if slot < 0:
             continue
         if found[slot] is _NOTHING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from polylux.backend._capability import Accuracy, Capability
 from polylux.backend._rule import DerivativeRule
-from polylux.errors import PolyluxError, UnsupportedError
+from polylux.errors import DTypeError, PolyluxError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,6 +108,26 @@ class Backend(ABC):
     def device(self, array: Any) -> str:
         """Where an array lives, as a string that two arrays can be compared by."""
         return "cpu"
+
+    def dtype(self, name: str) -> Any:
+        """The dtype of that name (the standard's, or `"bfloat16"`), as this backend's arrays have it.
+
+        Raises `DTypeError` if there is none.
+        """
+        found = getattr(self.namespace, name, None)
+        if found is None:
+            raise DTypeError(f"the backend {self.name!r} has no dtype {name}")
+        return found
+
+    def overwrite(self, target: Any, value: Any) -> bool:
+        """Put `value` into the buffer of `target`, off every derivative; False if that cannot be.
+
+        Both are this backend's arrays, of one shape, dtype and device. It cannot be where arrays
+        are immutable, where `target` is part of a derivative's graph or its entries share memory,
+        and where `value` is part of a graph that `target` does not ask for; nothing has changed
+        then.
+        """
+        return False
 
     def is_tracing(self) -> bool:
         """Whether this thread is inside one of this backend's traces now."""

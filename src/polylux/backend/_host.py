@@ -11,6 +11,7 @@ import numpy as np
 
 from polylux.backend._capability import Capability
 from polylux.backend._contract import Backend
+from polylux.errors import DTypeError
 from polylux.selectors import ADType
 
 
@@ -65,6 +66,28 @@ class HostBackend(Backend):
 
     def copy(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
         return [np.array(array) for array in arrays]
+
+    def dtype(self, name: str) -> Any:
+        if name == "bfloat16":
+            return _bfloat16()
+        return np.dtype(name)
+
+    def overwrite(self, target: Any, value: Any) -> bool:
+        if not (isinstance(target, np.ndarray) and target.flags.writeable):
+            return False
+        np.copyto(target, value)
+        return True
+
+
+def _bfloat16() -> Any:
+    try:
+        # Optional, and of no framework: it gives numpy the dtype that frameworks have.
+        import ml_dtypes
+    except ImportError:
+        raise DTypeError(
+            "numpy has no bfloat16 of its own; run: pip install ml_dtypes, or use float16"
+        ) from None
+    return np.dtype(ml_dtypes.bfloat16)
 
     def checkpoint(
         self, function: Callable[..., tuple[Any, ...]], arguments: tuple[Any, ...], selector: ADType
