@@ -1,13 +1,14 @@
 """Custom derivative rules, as `torch.autograd.Function`s.
 
-The residuals are outputs of the function that no derivative flows through: that is the one way to
-keep them which eager torch, `torch.func` and vmap all understand. Where the derivative is itself
-differentiated they are computed anew, so that it flows through them.
+Each rule has two. The plain one keeps its residuals on the graph's node, at the least cost. Under
+`torch.func` a function may keep only what it takes and returns, so there the residuals are further
+outputs, through which no derivative flows. In both, a derivative that is itself differentiated has
+the residuals computed anew, so that it flows through them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -16,18 +17,106 @@ from polylux.backend import DerivativeRule
 from polylux_torch._gradient import forward_ad
 
 Arrays = tuple[Any, ...]
+Settings = dict[str, Any]
+
+# Public names for this do not exist; it costs 0.1 us.
+_under_transforms: Callable[[], bool] = torch._C._are_functorch_transforms_active
 
 
 def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
     """`rule.plain` as a function whose derivatives are the rule's."""
-    function = _function_of(rule)
+    plain = (_elementwise_function if rule.elementwise else _function)(rule).apply
+    transformed = _transformed_function(rule)
 
     def apply(*operands: Any, **settings: Any) -> Any:
-        call = _Call(settings)
-        outputs = function.apply(call, *operands)
-        return outputs[: call.count] if call.is_tuple else outputs[0]
+        if _under_transforms():
+            call = _Call(settings)
+            outputs = transformed.apply(call, *operands)
+            return outputs[: call.count] if call.is_tuple else outputs[0]
+        return plain(settings, *operands)
 
     return apply
+
+
+# --- eager -------------------------------------------------------------------------------------
+
+
+def _elementwise_function(rule: DerivativeRule) -> Any:
+    """For a rule given by its derivative, whose residuals are output and operands."""
+    plain, pullback, pushforward = rule.plain, rule.pullback, rule.pushforward
+    assert pushforward is not None
+
+    def forward(ctx: Any, settings: Settings, *operands: Any) -> Any:
+        output = plain(*operands, **settings)
+        if any([output is x for x in operands]):
+            output = output.view_as(output)
+        ctx.settings = settings
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(output, *operands)
+        ctx.save_for_forward(output, *operands)
+        return output
+
+    def backward(ctx: Any, gradient: Any) -> Any:
+        residuals = ctx.saved_tensors
+        if gradient is None:
+            return (None,) * len(residuals)
+        return None, *_of_floats(pullback(residuals, gradient, **ctx.settings), residuals[1:])
+
+    def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
+        return pushforward(ctx.saved_tensors, *tangents, **ctx.settings)
+
+    return _class(rule, forward=forward, backward=backward, jvp=jvp)
+
+
+def _function(rule: DerivativeRule) -> Any:
+    """For a rule given by a forward and a pullback."""
+
+    def forward(ctx: Any, settings: Settings, *operands: Any) -> Any:
+        output, residuals = rule.forward(*operands, **settings)
+        ctx.is_tuple = isinstance(output, tuple)
+        outputs = output if ctx.is_tuple else (output,)
+        # torch refuses an operand that comes back unchanged.
+        outputs = tuple([o.view_as(o) if any([o is x for x in operands]) else o for o in outputs])
+        ctx.settings = settings
+        ctx.size = len(operands)
+        ctx.set_materialize_grads(False)
+        # Outputs among the residuals must not be kept by the node, which they hold themselves.
+        kept = (*operands, *outputs)
+        places = [_place(residual, kept) for residual in residuals]
+        ctx.residuals = [
+            (place, residual if place is None else None)
+            for place, residual in zip(places, residuals, strict=True)
+        ]
+        ctx.save_for_backward(*kept)
+        ctx.save_for_forward(*kept)
+        return outputs if ctx.is_tuple else outputs[0]
+
+    def residuals_of(ctx: Any, saved: Arrays) -> Arrays:
+        if _is_differentiated() and any([place is None for place, _ in ctx.residuals]):
+            return rule.forward(*saved[: ctx.size], **ctx.settings)[1]
+        return tuple([kept if place is None else saved[place] for place, kept in ctx.residuals])
+
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        saved = ctx.saved_tensors
+        operands = saved[: ctx.size]
+        cotangents = _filled(gradients, saved[ctx.size :])
+        cotangent = cotangents if ctx.is_tuple else cotangents[0]
+        residuals = residuals_of(ctx, saved)
+        parts = rule.cotangents(operands, residuals, cotangent, ctx.settings)
+        return None, *_of_floats(parts, operands)
+
+    def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
+        saved = ctx.saved_tensors
+        residuals = residuals_of(ctx, saved)
+        operands, outputs = saved[: ctx.size], saved[ctx.size :]
+        return _pushed(
+            rule, operands, residuals, outputs, tangents, ctx.settings, ctx.is_tuple
+        )
+
+    return _class(rule, forward=forward, backward=backward, jvp=jvp)
+
+
+# --- under torch.func ---------------------------------------------------------------------------
 
 
 class _Call:
@@ -35,34 +124,27 @@ class _Call:
 
     __slots__ = ("count", "is_tuple", "residuals", "settings")
 
-    def __init__(self, settings: dict[str, Any]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.is_tuple = False
         self.count = 1
         """How many of the function's outputs are the rule's; the others are residuals."""
         self.residuals: tuple[int, ...] = ()
-        """Place of each residual among operands, outputs and extra outputs."""
-
-    def like_output(self, arrays: Arrays) -> Any:
-        return arrays if self.is_tuple else arrays[0]
+        """Place of each residual among operands, outputs and further outputs."""
 
 
-def _function_of(rule: DerivativeRule) -> Any:
-    """The subclass of `torch.autograd.Function` for a rule."""
-
+def _transformed_function(rule: DerivativeRule) -> Any:
     def forward(call: _Call, *operands: Any) -> Arrays:
         output, residuals = rule.forward(*operands, **call.settings)
         call.is_tuple = isinstance(output, tuple)
         outputs = output if isinstance(output, tuple) else (output,)
-        # torch returns an operand that comes back unchanged as another tensor, or refuses it.
-        outputs = tuple(
-            [o.view_as(o) if any(o is x for x in operands) else o for o in outputs]
-        )
+        outputs = tuple([o.view_as(o) if any([o is x for x in operands]) else o for o in outputs])
         kept = [*operands, *outputs]
         places = []
         for residual in residuals:
-            place = next((i for i, known in enumerate(kept) if known is residual), len(kept))
-            if place == len(kept):
+            place = _place(residual, kept)
+            if place is None:
+                place = len(kept)
                 kept.append(residual)
             places.append(place)
         call.count = len(outputs)
@@ -78,74 +160,96 @@ def _function_of(rule: DerivativeRule) -> Any:
         ctx.save_for_backward(*operands, *output)
         ctx.save_for_forward(*operands, *output)
 
-    def residuals_of(ctx: Any) -> tuple[Arrays, Arrays]:
-        """The operands, and the residuals: those kept, or new ones that are differentiable."""
-        saved = ctx.saved_tensors
-        operands = saved[: ctx.size]
-        call = ctx.call
-        if torch.is_grad_enabled() or forward_ad._current_level >= 0:
-            kept = ctx.size + call.count
-            if any(place >= kept for place in call.residuals):
-                return operands, rule.forward(*operands, **call.settings)[1]
-        return operands, tuple([saved[place] for place in call.residuals])
+    def parts_of(ctx: Any) -> tuple[Arrays, Arrays, Arrays]:
+        """Operands, outputs and residuals."""
+        saved, call = ctx.saved_tensors, ctx.call
+        end = ctx.size + call.count
+        operands, outputs = saved[: ctx.size], saved[ctx.size : end]
+        if _is_differentiated() and any([place >= end for place in call.residuals]):
+            return operands, outputs, rule.forward(*operands, **call.settings)[1]
+        return operands, outputs, tuple([saved[place] for place in call.residuals])
 
     def backward(ctx: Any, *gradients: Any) -> Any:
-        call = ctx.call
-        operands, residuals = residuals_of(ctx)
-        outputs = ctx.saved_tensors[ctx.size : ctx.size + call.count]
-        cotangents = tuple(
-            [
-                torch.zeros_like(o) if g is None else g
-                for g, o in zip(gradients, outputs, strict=False)
-            ]
-        )
-        cotangent = call.like_output(cotangents)
-        parts = rule.cotangents(operands, residuals, cotangent, call.settings)
-        return None, *[
-            part if operand.is_floating_point() else None
-            for part, operand in zip(parts, operands, strict=True)
-        ]
+        operands, outputs, residuals = parts_of(ctx)
+        cotangents = _filled(gradients, outputs)
+        cotangent = cotangents if ctx.call.is_tuple else cotangents[0]
+        parts = rule.cotangents(operands, residuals, cotangent, ctx.call.settings)
+        return None, *_of_floats(parts, operands)
 
     def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
+        operands, outputs, residuals = parts_of(ctx)
         call = ctx.call
-        operands, residuals = residuals_of(ctx)
-        outputs = ctx.saved_tensors[ctx.size : ctx.size + call.count]
-        if rule.pushforward is not None:
-            tangent = rule.pushforward(residuals, *tangents, **call.settings)
-        else:
-            tangent = _transposed(rule, call, operands, residuals, outputs, tangents)
-        found = tangent if call.is_tuple else (tangent,)
-        return *found, *[None] * (len(ctx.saved_tensors) - ctx.size - call.count)
+        found = _pushed(
+            rule, operands, residuals, outputs, tangents, call.settings, call.is_tuple
+        )
+        further = len(ctx.saved_tensors) - ctx.size - call.count
+        return *(found if call.is_tuple else (found,)), *[None] * further
 
-    members = {
-        "forward": staticmethod(forward),
-        "setup_context": staticmethod(setup_context),
-        "backward": staticmethod(backward),
-        "jvp": staticmethod(jvp),
-        "generate_vmap_rule": True,
-    }
+    result = _class(
+        rule, forward=forward, setup_context=setup_context, backward=backward, jvp=jvp
+    )
+    result.generate_vmap_rule = True
+    return result
+
+
+# --- what both do -------------------------------------------------------------------------------
+
+
+def _class(rule: DerivativeRule, **methods: Callable[..., Any]) -> Any:
+    members = {name: staticmethod(method) for name, method in methods.items()}
     return type(rule.name, (torch.autograd.Function,), members)
 
 
-def _transposed(
+def _place(array: Any, among: Sequence[Any]) -> int | None:
+    """Where an object stands among others, by identity."""
+    return next((i for i, known in enumerate(among) if known is array), None)
+
+
+def _is_differentiated() -> bool:
+    """Whether a derivative of what is computed now may be asked for."""
+    return torch.is_grad_enabled() or forward_ad._current_level >= 0
+
+
+def _of_floats(parts: Sequence[Any], operands: Arrays) -> list[Any]:
+    """The cotangents of floating operands; None for the others."""
+    return [
+        part if operand.is_floating_point() else None
+        for part, operand in zip(parts, operands, strict=True)
+    ]
+
+
+def _filled(gradients: Arrays, outputs: Arrays) -> Arrays:
+    return tuple(
+        [
+            torch.zeros_like(output) if gradient is None else gradient
+            for gradient, output in zip(gradients, outputs, strict=False)
+        ]
+    )
+
+
+def _pushed(
     rule: DerivativeRule,
-    call: _Call,
     operands: Arrays,
     residuals: Arrays,
     outputs: Arrays,
     tangents: Arrays,
+    settings: Settings,
+    is_tuple: bool,
 ) -> Any:
-    """The pushforward as the transpose of the pullback, which is linear in its cotangent."""
+    """The tangent of the output; the transpose of the pullback where there is no pushforward."""
+    if rule.pushforward is not None:
+        return rule.pushforward(residuals, *tangents, **settings)
     moving = [i for i, tangent in enumerate(tangents) if tangent is not None]
 
     def pulled(*cotangents: Any) -> Arrays:
-        parts = rule.cotangents(
-            operands, residuals, call.like_output(cotangents), call.settings
-        )
+        cotangent = cotangents if is_tuple else cotangents[0]
+        parts = rule.cotangents(operands, residuals, cotangent, settings)
         return tuple(
             [torch.zeros_like(operands[i]) if parts[i] is None else parts[i] for i in moving]
         )
 
     zeros = tuple([torch.zeros_like(o) for o in outputs])
+    # The pullback is linear in its cotangent: its own pullback is its transpose.
     transpose: Callable[..., Any] = torch.func.vjp(pulled, *zeros)[1]
-    return call.like_output(transpose(tuple([tangents[i] for i in moving])))
+    found = transpose(tuple([tangents[i] for i in moving]))
+    return found if is_tuple else found[0]
