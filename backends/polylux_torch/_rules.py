@@ -48,7 +48,7 @@ def _elementwise_function(rule: DerivativeRule) -> Any:
 
     def forward(ctx: Any, settings: Settings, *operands: Any) -> Any:
         output = plain(*operands, **settings)
-        if any([output is x for x in operands]):
+        if any(output is x for x in operands):
             output = output.view_as(output)
         ctx.settings = settings
         ctx.set_materialize_grads(False)
@@ -76,7 +76,7 @@ def _function(rule: DerivativeRule) -> Any:
         ctx.is_tuple = isinstance(output, tuple)
         outputs = output if ctx.is_tuple else (output,)
         # torch refuses an operand that comes back unchanged.
-        outputs = tuple([o.view_as(o) if any([o is x for x in operands]) else o for o in outputs])
+        outputs = tuple([o.view_as(o) if any(o is x for x in operands) else o for o in outputs])
         ctx.settings = settings
         ctx.size = len(operands)
         ctx.set_materialize_grads(False)
@@ -92,7 +92,7 @@ def _function(rule: DerivativeRule) -> Any:
         return outputs if ctx.is_tuple else outputs[0]
 
     def residuals_of(ctx: Any, saved: Arrays) -> Arrays:
-        if _is_differentiated() and any([place is None for place, _ in ctx.residuals]):
+        if _is_differentiated() and any(place is None for place, _ in ctx.residuals):
             return rule.forward(*saved[: ctx.size], **ctx.settings)[1]
         return tuple([kept if place is None else saved[place] for place, kept in ctx.residuals])
 
@@ -138,7 +138,7 @@ def _transformed_function(rule: DerivativeRule) -> Any:
         output, residuals = rule.forward(*operands, **call.settings)
         call.is_tuple = isinstance(output, tuple)
         outputs = output if isinstance(output, tuple) else (output,)
-        outputs = tuple([o.view_as(o) if any([o is x for x in operands]) else o for o in outputs])
+        outputs = tuple([o.view_as(o) if any(o is x for x in operands) else o for o in outputs])
         kept = [*operands, *outputs]
         places = []
         for residual in residuals:
@@ -165,7 +165,7 @@ def _transformed_function(rule: DerivativeRule) -> Any:
         saved, call = ctx.saved_tensors, ctx.call
         end = ctx.size + call.count
         operands, outputs = saved[: ctx.size], saved[ctx.size : end]
-        if _is_differentiated() and any([place >= end for place in call.residuals]):
+        if _is_differentiated() and any(place >= end for place in call.residuals):
             return operands, outputs, rule.forward(*operands, **call.settings)[1]
         return operands, outputs, tuple([saved[place] for place in call.residuals])
 
