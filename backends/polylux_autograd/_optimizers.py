@@ -45,7 +45,8 @@ def fused_update(rule: Any, in_place: bool, selector: ADType) -> Update | None:
 
 
 def _sgd(rule: Any, count: int) -> Callable[..., None]:
-    learning_rate, momentum, nesterov = rule.learning_rate, rule.momentum, rule.nesterov
+    learning_rate = rule.value("learning_rate", count)
+    momentum, nesterov = rule.momentum, rule.nesterov
 
     def plain(g: Vector, work: Vector, p: Vector) -> None:
         p -= np.multiply(g, learning_rate, out=work)
@@ -68,7 +69,7 @@ def _adam(rule: Any, count: int, shrink: float = 1.0) -> Callable[..., None]:
     b1, b2 = rule.betas
     root = (1 - b2**count) ** 0.5
     # step * m / (sqrt(v) / root + epsilon), numerator and denominator times root: a pass less.
-    step_size = rule.learning_rate / (1 - b1**count) * root
+    step_size = rule.value("learning_rate", count) / (1 - b1**count) * root
     epsilon = rule.epsilon * root
 
     def step(g: Vector, work: Vector, p: Vector, m: Vector, v: Vector) -> None:
@@ -91,7 +92,8 @@ def _adam(rule: Any, count: int, shrink: float = 1.0) -> Callable[..., None]:
 
 
 def _adamw(rule: Any, count: int) -> Callable[..., None]:
-    return _adam(rule, count, shrink=1 - rule.learning_rate * rule.weight_decay)
+    decay = rule.value("learning_rate", count) * rule.value("weight_decay", count)
+    return _adam(rule, count, shrink=1 - decay)
 
 
 _RULES: dict[str, Callable[..., Callable[..., None]]] = {

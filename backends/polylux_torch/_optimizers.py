@@ -23,11 +23,8 @@ _SMALLEST_NORM, _LARGEST_NORM = 1e-12, 1e12
 
 def fused_update(rule: Any, in_place: bool) -> Update | None:
     """The update of a rule by a fused kernel, or None if there is none for its kind."""
-    if rule.kind == "chain":
-        if len(rule.rules) != 2 or rule.rules[0].kind != "clip_norm":
-            return None
-        update = fused_update(rule.rules[1], in_place)
-        return None if update is None else _after_clipping(rule.rules[0], update)
+    if rule.kind in _COMPOSED:
+        return _COMPOSED[rule.kind](rule, in_place)
     make = _KERNELS.get(rule.kind)
     return None if make is None else _update_by(make(rule), in_place)
 
@@ -67,7 +64,7 @@ def _by_dtype(
 
 
 def _sgd(rule: Any) -> Kernel:
-    rate, momentum, nesterov = rule.learning_rate, rule.momentum, rule.nesterov
+    momentum, nesterov = rule.momentum, rule.nesterov
 
     def kernel(
         parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
@@ -77,63 +74,185 @@ def _sgd(rule: Any) -> Kernel:
         # A buffer of zeros gives torch's first step too, so there is no first step to tell apart.
         torch._fused_sgd_(
             parameters, gradients, slots[0] if slots else [],
-            weight_decay=0.0, momentum=momentum, lr=rate, dampening=0.0, nesterov=nesterov,
-            maximize=False, is_first_step=False,
+            weight_decay=0.0, momentum=momentum, dampening=0.0, nesterov=nesterov,
+            lr=rule.value("learning_rate", count), maximize=False, is_first_step=False,
         )  # fmt: skip
 
     return kernel
 
 
 def _adam(rule: Any) -> Kernel:
-    return _adam_by(torch._fused_adam_, rule, 0.0)
+    return _adam_by(torch._fused_adam_, rule, lambda count: 0.0)
 
 
 def _adamw(rule: Any) -> Kernel:
-    return _adam_by(torch._fused_adamw_, rule, rule.weight_decay)
+    return _adam_by(torch._fused_adamw_, rule, lambda count: rule.value("weight_decay", count))
 
 
-def _adam_by(fused: Callable[..., Any], rule: Any, weight_decay: float) -> Kernel:
-    (beta1, beta2), rate, epsilon = rule.betas, rule.learning_rate, rule.epsilon
+def _adam_by(fused: Callable[..., Any], rule: Any, weight_decay: Callable[[int], float]) -> Kernel:
+    (beta1, beta2), epsilon = rule.betas, rule.epsilon
 
     def kernel(
         parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
     ) -> None:
         if not parameters:
             return
+        first, second, *largest = slots
         step = torch.full((), count, dtype=torch.float32, device=parameters[0].device)
         fused(
-            parameters, gradients, slots[0], slots[1], [], [step] * len(parameters),
-            lr=rate, beta1=beta1, beta2=beta2, weight_decay=weight_decay, eps=epsilon,
-            amsgrad=False, maximize=False,
+            parameters, gradients, first, second, *(largest or [[]]), [step] * len(parameters),
+            lr=rule.value("learning_rate", count), beta1=beta1, beta2=beta2,
+            weight_decay=weight_decay(count), eps=epsilon, amsgrad=bool(largest), maximize=False,
         )  # fmt: skip
 
     return kernel
 
 
-_KERNELS: dict[str, Callable[[Any], Kernel]] = {"sgd": _sgd, "adam": _adam, "adamw": _adamw}
+def _adagrad(rule: Any) -> Kernel:
+    def kernel(
+        parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
+    ) -> None:
+        if not parameters:
+            return
+        step = torch.full((), count, dtype=torch.float32, device=parameters[0].device)
+        torch._fused_adagrad_(
+            parameters, gradients, slots[0], [step] * len(parameters),
+            lr=rule.value("learning_rate", count), lr_decay=0.0, weight_decay=0.0,
+            eps=rule.epsilon, maximize=False,
+        )  # fmt: skip
+
+    return kernel
 
 
-def _after_clipping(clip: Any, update: Update) -> Update:
-    def clipped(
+_KERNELS: dict[str, Callable[[Any], Kernel]] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "adamw": _adamw,
+    "amsgrad": _adam,
+    "adagrad": _adagrad,
+}
+
+
+# --- rules made of rules ------------------------------------------------------------------------
+
+
+def _chain(rule: Any, in_place: bool) -> Update | None:
+    """A fused last rule after others that change the gradients and keep no slots."""
+    *before, last = rule.rules
+    update = fused_update(last, in_place)
+    if update is None or any(earlier.slots for earlier in before):
+        return None
+
+    def chained(
         parameters: Arrays, gradients: Arrays, slots: tuple[Arrays, ...], count: int
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
         with torch.no_grad():
-            gradients = _clip(clip, parameters, gradients)
+            for earlier in before:
+                change = _clip if earlier.kind == "clip_norm" else _changed
+                gradients = change(earlier, parameters, gradients, count)
         return update(parameters, gradients, slots, count)
 
-    return clipped
+    return chained
 
 
-def _clip(clip: Any, parameters: Arrays, gradients: Arrays) -> Arrays:
+def _accumulate(rule: Any, in_place: bool) -> Update | None:
+    """A fused rule at each n-th update, and a sum in between."""
+    update = fused_update(rule.rule, in_place)
+    if update is None:
+        return None
+
+    def accumulated(
+        parameters: Arrays, gradients: Arrays, slots: tuple[Arrays, ...], count: int
+    ) -> tuple[Arrays, tuple[Arrays, ...]]:
+        total, inner = slots[0], slots[1:]
+        if not parameters:
+            return parameters, slots
+        with torch.inference_mode(False), torch.no_grad():
+            if not in_place:
+                total = _copies(total)
+            torch._foreach_add_(total, torch._foreach_div(gradients, rule.n))
+            if rule.acts(count):
+                parameters, inner = update(parameters, total, inner, rule.actions(count))
+                torch._foreach_zero_(total)
+            elif not in_place:
+                parameters, inner = _copies(parameters), tuple(map(_copies, inner))
+        return parameters, (total, *inner)
+
+    return accumulated
+
+
+def _parted(rule: Any, in_place: bool) -> Update:
+    """Each part by its fused update if it has one, the others by their own array code."""
+    known: dict[int, list[tuple[Any, Update]]] = {}
+
+    def parted(
+        parameters: Arrays, gradients: Arrays, slots: tuple[Arrays, ...], count: int
+    ) -> tuple[Arrays, tuple[Arrays, ...]]:
+        parts = known.get(len(parameters))
+        if parts is None:
+            parts = known[len(parameters)] = [
+                (part, fused_update(part.rule, in_place) or _neutral(part.rule))
+                for part in rule.parts(len(parameters))
+            ]
+        new, new_slots = [None] * len(parameters), [[None] * len(slot) for slot in slots]
+        for part, update in parts:
+            own, own_slots = update(
+                tuple([parameters[i] for i in part.places]),
+                tuple([gradients[i] for i in part.places]),
+                part.slots_in(slots),
+                count,
+            )
+            for i, array in zip(part.places, own, strict=True):
+                new[i] = array
+            for (number, places), arrays in zip(part.slots, own_slots, strict=True):
+                for i, array in zip(places, arrays, strict=True):
+                    new_slots[number][i] = array
+        for old, changed in ((parameters, new), *zip(slots, new_slots, strict=True)):
+            missing = [i for i, array in enumerate(changed) if array is None]
+            kept = tuple([old[i] for i in missing])
+            if not in_place:
+                with torch.inference_mode(False):
+                    kept = _copies(kept)
+            for i, array in zip(missing, kept, strict=True):
+                changed[i] = array
+        return tuple(new), tuple(map(tuple, new_slots))
+
+    return parted
+
+
+def _neutral(rule: Any) -> Update:
+    def update(
+        parameters: Arrays, gradients: Arrays, slots: tuple[Arrays, ...], count: int
+    ) -> tuple[Arrays, tuple[Arrays, ...]]:
+        with torch.inference_mode(False), torch.no_grad():
+            steps, slots = rule.update(namespace, rule.scalars(count), gradients, parameters, slots)
+            return tuple([p - s for p, s in zip(parameters, steps, strict=True)]), slots
+
+    return update
+
+
+_COMPOSED: dict[str, Callable[[Any, bool], Update | None]] = {
+    "chain": _chain,
+    "accumulate": _accumulate,
+    "parted": _parted,
+}
+
+
+def _changed(rule: Any, parameters: Arrays, gradients: Arrays, count: int) -> Arrays:
+    steps, _ = rule.update(namespace, rule.scalars(count), gradients, parameters, ())
+    return tuple(steps)
+
+
+def _clip(clip: Any, parameters: Arrays, gradients: Arrays, count: int) -> Arrays:
     if len({g.dtype for g in gradients}) == 1 and gradients[0].dtype.itemsize >= 4:
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item()
         if _SMALLEST_NORM < norm < _LARGEST_NORM:
-            if norm <= clip.max_norm:
+            largest = clip.value("max_norm", count)
+            if norm <= largest:
                 return gradients
-            return tuple(torch._foreach_mul(gradients, clip.max_norm / norm))
+            return tuple(torch._foreach_mul(gradients, largest / norm))
     # Zero, tiny, huge, not finite or of mixed or short dtypes: the rule's own careful way.
-    steps, _ = clip.update(namespace, clip.scalars(1), gradients, parameters, ())
-    return tuple(steps)
+    return _changed(clip, parameters, gradients, count)
 
 
 def _is_contiguous(*groups: Arrays) -> bool:

@@ -17,12 +17,15 @@ from polylux.rules import CustomRule, custom_rule
 from polylux.selectors import ADType, Auto, AutoAutograd, AutoJax, AutoTorch, NoAutoDiff
 from polylux.training import (
     TrainState,
+    adjust,
     apply_gradients,
     apply_gradients_,
     compute_gradients,
     compute_objective,
+    freeze,
     single_train_step,
     single_train_step_,
+    thaw,
 )
 from polylux.transforms import checkpoint, stop_gradient, vmap
 
@@ -37,6 +40,7 @@ __all__ = [
     "CustomRule",
     "NoAutoDiff",
     "TrainState",
+    "adjust",
     "apply_gradients",
     "apply_gradients_",
     "array_namespace",
@@ -50,6 +54,7 @@ __all__ = [
     "errors",
     "f32",
     "f64",
+    "freeze",
     "get_preference",
     "gradient",
     "layers",
@@ -64,6 +69,7 @@ __all__ = [
     "single_train_step",
     "single_train_step_",
     "stop_gradient",
+    "thaw",
     "to_backend",
     "to_host",
     "value_and_gradient",

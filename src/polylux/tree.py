@@ -83,6 +83,11 @@ def leaves(tree: PyTree) -> tuple[list[Any], optree.PyTreeSpec]:
     return optree.tree_flatten(tree, _is_leaf if _LEAF_CLASSES else None, namespace=NAMESPACE)
 
 
+def path(tree: PyTree, place: int) -> str:
+    """Where the leaf number `place` of a tree stands, as Python would spell it."""
+    return optree.treespec_accessors(leaves(tree)[1])[place].codify("")
+
+
 def _is_leaf(node: Any) -> bool:
     return isinstance(node, _LEAF_CLASSES)
 
@@ -131,6 +136,15 @@ class Structure:
             if slot >= 0:
                 found.setdefault(slot, accessor.codify(""))
         return [found[slot] for slot in range(self.size)]
+
+    def every_path(self) -> list[tuple[str, ...]]:
+        """Each array's paths, in order; a tied array has several."""
+        accessors = optree.treespec_accessors(self.treedef)
+        found: list[list[str]] = [[] for _ in range(self.size)]
+        for accessor, slot in zip(accessors, self.slots, strict=True):
+            if slot >= 0:
+                found[slot].append(accessor.codify(""))
+        return list(map(tuple, found))
 
     def static_paths(self) -> list[str]:
         """Where each static stands."""

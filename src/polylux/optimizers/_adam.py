@@ -1,18 +1,19 @@
-"""Adam, and AdamW with decoupled weight decay."""
+"""Adam; AdamW with decoupled weight decay; AMSGrad with a second moment that never falls."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import Arrays, Rule, check_betas, check_nonnegative
+from polylux.optimizers._base import LeafRule
+from polylux.optimizers._checks import check_betas, check_nonnegative
+from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Adam(Rule):
+class Adam(LeafRule):
     """Adaptive moments.
 
     With `m <- b1 m + (1 - b1) g` and `v <- b2 v + (1 - b2) g**2`, both from zero, the `t`-th update
@@ -21,7 +22,7 @@ class Adam(Rule):
 
     Parameters
     ----------
-    learning_rate : float
+    learning_rate : float or Schedule
         `eta`, not below 0.
     betas : tuple of two floats
         Decay rates `b1` and `b2` in [0, 1).
@@ -39,13 +40,13 @@ class Adam(Rule):
     """
 
     kind: ClassVar[str] = "adam"
-    learning_rate: float = 1e-3
+    scheduled: ClassVar[tuple[str, ...]] = ("learning_rate",)
+    learning_rate: Value = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        check_nonnegative(self, "learning_rate")
-        check_nonnegative(self, "epsilon")
+        check_nonnegative(self, "learning_rate", "epsilon")
         check_betas(self)
 
     @property
@@ -54,29 +55,15 @@ class Adam(Rule):
 
     def scalars(self, count: int) -> tuple[float, ...]:
         b1, b2 = self.betas
-        return (self.learning_rate / (1 - b1**count), math.sqrt(1 - b2**count))
+        eta = self.value("learning_rate", count)
+        return (eta / (1 - b1**count), math.sqrt(1 - b2**count))
 
-    @cached_property
-    def signature(self) -> Adam:
-        return dataclasses.replace(self, learning_rate=0.0)
-
-    def update(
-        self,
-        xp: Any,
-        scalars: Sequence[Any],
-        gradients: Arrays,
-        parameters: Arrays,
-        slots: tuple[Arrays, ...],
-    ) -> tuple[Arrays, tuple[Arrays, ...]]:
+    def leaf(self, xp: Any, scalars: Sequence[Any], g: Any, p: Any, *slots: Any) -> tuple[Any, ...]:
         (b1, b2), (step_size, root_of_correction) = self.betas, scalars[:2]
-        first, second, steps = [], [], []
-        for g, m, v in zip(gradients, *slots, strict=True):
-            m = b1 * m + (1 - b1) * g
-            v = b2 * v + (1 - b2) * (g * g)
-            first.append(m)
-            second.append(v)
-            steps.append(step_size * m / (xp.sqrt(v) / root_of_correction + self.epsilon))
-        return tuple(steps), (tuple(first), tuple(second))
+        m, v = slots
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * (g * g)
+        return step_size * m / (xp.sqrt(v) / root_of_correction + self.epsilon), m, v
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -89,7 +76,7 @@ class AdamW(Adam):
     ----------
     learning_rate, betas, epsilon
         As for `Adam`.
-    weight_decay : float
+    weight_decay : float or Schedule
         Not below 0.
 
     References
@@ -104,28 +91,57 @@ class AdamW(Adam):
     """
 
     kind: ClassVar[str] = "adamw"
-    weight_decay: float = 1e-2
+    scheduled: ClassVar[tuple[str, ...]] = ("learning_rate", "weight_decay")
+    weight_decay: Value = 1e-2
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_nonnegative(self, "weight_decay")
 
     def scalars(self, count: int) -> tuple[float, ...]:
-        return (*super().scalars(count), self.learning_rate * self.weight_decay)
+        shrink = self.value("learning_rate", count) * self.value("weight_decay", count)
+        return (*super().scalars(count), shrink)
 
-    @cached_property
-    def signature(self) -> AdamW:
-        return dataclasses.replace(self, learning_rate=0.0, weight_decay=0.0)
+    def leaf(self, xp: Any, scalars: Sequence[Any], g: Any, p: Any, *slots: Any) -> tuple[Any, ...]:
+        step, *new = super().leaf(xp, scalars, g, p, *slots)
+        return scalars[2] * p + step, *new
 
-    def update(
-        self,
-        xp: Any,
-        scalars: Sequence[Any],
-        gradients: Arrays,
-        parameters: Arrays,
-        slots: tuple[Arrays, ...],
-    ) -> tuple[Arrays, tuple[Arrays, ...]]:
-        steps, slots = super().update(xp, scalars, gradients, parameters, slots)
-        shrink = scalars[2]
-        steps = tuple(shrink * p + s for p, s in zip(parameters, steps, strict=True))
-        return steps, slots
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class AMSGrad(Adam):
+    """Adam with the largest second moment so far in the denominator.
+
+    With `u <- max(u, v)` for `m` and `v` of `Adam`, the `t`-th update is
+    `p <- p - eta / (1 - b1**t) * m / (sqrt(u / (1 - b2**t)) + epsilon)`: the maximum is taken
+    before the bias correction, as in `torch.optim.Adam(amsgrad=True)`. `optax.amsgrad` takes it
+    after, and the paper corrects nothing.
+
+    Parameters
+    ----------
+    learning_rate, betas, epsilon
+        As for `Adam`.
+
+    References
+    ----------
+    Reddi, Kale, Kumar (2018), On the convergence of Adam and beyond, algorithm 2 (with Adam's
+    bias corrections).
+
+    Examples
+    --------
+    >>> AMSGrad(1e-2)
+    AMSGrad(learning_rate=0.01)
+    """
+
+    kind: ClassVar[str] = "amsgrad"
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("first_moment", "second_moment", "largest_second_moment")
+
+    def leaf(self, xp: Any, scalars: Sequence[Any], g: Any, p: Any, *slots: Any) -> tuple[Any, ...]:
+        (b1, b2), (step_size, root_of_correction) = self.betas, scalars
+        m, v, u = slots
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * (g * g)
+        u = xp.maximum(u, v)
+        return step_size * m / (xp.sqrt(u) / root_of_correction + self.epsilon), m, v, u

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
 from polylux.errors import OptionError
-from polylux.optimizers._base import Arrays, Rule
+from polylux.optimizers._base import Arrays, Places, Rule
+from polylux.optimizers._checks import check_rule
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -23,12 +23,12 @@ class Chained(Rule):
     """
 
     kind: ClassVar[str] = "chain"
+    fixed: ClassVar[tuple[str, ...]] = ("rules",)
     rules: tuple[Rule, ...] = ()
 
     def __post_init__(self) -> None:
         for rule in self.rules:
-            if not isinstance(rule, Rule):
-                raise OptionError(f"chain takes optimizer rules such as Adam(1e-3), got {rule!r}")
+            check_rule("chain", rule, Rule)
         if not self.rules:
             raise OptionError("chain needs at least one rule, such as chain(ClipNorm(1.0), Adam())")
 
@@ -39,9 +39,18 @@ class Chained(Rule):
     def scalars(self, count: int) -> tuple[float, ...]:
         return tuple(s for rule in self.rules for s in rule.scalars(count))
 
-    @cached_property
-    def signature(self) -> Chained:
-        return Chained(tuple(rule.signature for rule in self.rules))
+    def init(self, xp: Any, parameters: Arrays) -> tuple[Arrays, ...]:
+        return tuple(slot for rule in self.rules for slot in rule.init(xp, parameters))
+
+    @property
+    def children(self) -> tuple[Rule, ...]:
+        return self.rules
+
+    def with_children(self, children: tuple[Rule, ...]) -> Chained:
+        return Chained(children)
+
+    def slot_places(self, size: int) -> tuple[Places, ...]:
+        return tuple(places for rule in self.rules for places in rule.slot_places(size))
 
     def update(
         self,

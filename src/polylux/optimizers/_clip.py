@@ -1,13 +1,14 @@
-"""ClipNorm: gradients scaled down to a largest global norm."""
+"""ClipNorm and ClipValue: gradients no larger than a bound, as a whole or entry by entry."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import Arrays, Rule, check_nonnegative
+from polylux.optimizers._base import Arrays, LeafRule, Rule
+from polylux.optimizers._checks import check_nonnegative
+from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -20,7 +21,7 @@ class ClipNorm(Rule):
 
     Parameters
     ----------
-    max_norm : float
+    max_norm : float or Schedule
         Largest norm, in the gradients' unit; not below 0.
 
     References
@@ -36,7 +37,8 @@ class ClipNorm(Rule):
     """
 
     kind: ClassVar[str] = "clip_norm"
-    max_norm: float = 1.0
+    scheduled: ClassVar[tuple[str, ...]] = ("max_norm",)
+    max_norm: Value = 1.0
 
     def __post_init__(self) -> None:
         check_nonnegative(self, "max_norm")
@@ -46,11 +48,7 @@ class ClipNorm(Rule):
         return ()
 
     def scalars(self, count: int) -> tuple[float, ...]:
-        return (self.max_norm,)
-
-    @cached_property
-    def signature(self) -> ClipNorm:
-        return dataclasses.replace(self, max_norm=0.0)
+        return (self.value("max_norm", count),)
 
     def update(
         self,
@@ -61,6 +59,8 @@ class ClipNorm(Rule):
         slots: tuple[Arrays, ...],
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
         (max_norm,) = scalars
+        if not gradients:
+            return (), ()
         # In the widest dtype among the leaves: one float16 leaf must not overflow the norm.
         wide = xp.result_type(*{g.dtype for g in gradients})
         # The largest entry is divided out, so that squares neither overflow nor vanish.
@@ -75,3 +75,41 @@ class ClipNorm(Rule):
         fits, one = norm <= max_norm, xp.ones_like(norm)
         factor = xp.where(fits, one, max_norm / xp.where(fits, one, norm))
         return tuple(g * xp.astype(factor, g.dtype) for g in gradients), ()
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class ClipValue(LeafRule):
+    """Clip each entry of the gradient to `[-max_value, max_value]`.
+
+    As `torch.nn.utils.clip_grad_value_` and `optax.clip`; a NaN stays one. Meant as the first rule
+    of a chain.
+
+    Parameters
+    ----------
+    max_value : float or Schedule
+        Largest size of an entry, in the gradients' unit; not below 0.
+
+    Examples
+    --------
+    >>> from polylux.optimizers import Adam, chain
+    >>> chain(ClipValue(0.5), Adam(1e-2))
+    chain(ClipValue(max_value=0.5), Adam(learning_rate=0.01))
+    """
+
+    kind: ClassVar[str] = "clip_value"
+    scheduled: ClassVar[tuple[str, ...]] = ("max_value",)
+    max_value: Value = 1.0
+
+    def __post_init__(self) -> None:
+        check_nonnegative(self, "max_value")
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ()
+
+    def scalars(self, count: int) -> tuple[float, ...]:
+        return (self.value("max_value", count),)
+
+    def leaf(self, xp: Any, scalars: Sequence[Any], g: Any, p: Any, *slots: Any) -> tuple[Any, ...]:
+        bound = xp.zeros_like(g) + scalars[0]
+        return (xp.minimum(xp.maximum(g, -bound), bound),)

@@ -11,7 +11,7 @@ from polylux.backend import Backend, Staged
 from polylux.cache import Entry
 from polylux.errors import ObjectiveError, OptionError
 from polylux.flat import Layout
-from polylux.running import require_real_scalar, run
+from polylux.running import require_real_scalar, run, value_and_gradient
 from polylux.selectors import ADType
 from polylux.training._buffers import Buffers, check_devices
 from polylux.training._state import FlatStates, TrainState
@@ -80,7 +80,9 @@ class Call:
             loss, aux, structures = self.evaluate(leaves, fixed, states, data)
             return loss, aux
 
-        loss, gradients, aux = self.backend.value_and_gradient(function, trainable, self.selector)
+        loss, gradients, aux = value_and_gradient(
+            self.backend, function, trainable, self.selector
+        )
         return loss, gradients, aux, structures
 
     def _is_own(self, leaf: Any) -> bool:

@@ -10,7 +10,7 @@ from polylux import arrays, tree
 from polylux.backend import Backend
 from polylux.cache import Cache
 from polylux.errors import OptionError, ShapeError, TreeError, nearest
-from polylux.flat import lay_out
+from polylux.flat import Layout, lay_out
 from polylux.optimizers import Rule
 from polylux.selectors import ADType
 from polylux.training._buffers import Buffers, is_at
@@ -106,6 +106,7 @@ class TrainState:
             )
         found, layout = lay_out(parameters, "parameters")
         trainable, fixed = layout.split(found)
+        optimizer = optimizer.bound(lambda: leaf_paths(layout))
         slots, count = _read_slots(optimizer_state, optimizer, trainable)
         buffers = Buffers(layout, trainable, fixed, slots, count)
         _fill(self, model, optimizer, step, buffers, FlatStates.of(states), Cache(), None)
@@ -140,7 +141,8 @@ class TrainState:
         """The same state with some fields replaced.
 
         The optimizer's slots go on where they still fit (a rule with the same slots, parameters
-        of the same shapes), and start at zeros otherwise.
+        of the same shapes), and start anew otherwise. A new optimizer knows nothing of what was
+        frozen; `adjust` changes hyper-parameters and keeps all else.
 
         Raises
         ------
@@ -154,32 +156,34 @@ class TrainState:
             "model": self.model, "states": self.states, "optimizer": self.optimizer,
             "step": self.step, **fields,
         }  # fmt: skip
-        fits = self._fits(fields)
         if "parameters" not in fields:
             given["parameters"] = self.parameters
-        if fits and "optimizer_state" not in fields:
-            given["optimizer_state"] = self.optimizer_state
         new = TrainState(**given)
         buffers = new._buffers
-        if fits and not {"parameters", "optimizer_state"} & set(fields):
-            # The same arrays, so the same record of who may overwrite them.
-            buffers = self._buffers
+        if self._slots_fit(new):
+            if not {"parameters", "optimizer_state"} & set(fields):
+                # The same arrays, so the same record of who may overwrite them.
+                buffers = self._buffers
+            elif "optimizer_state" not in fields:
+                buffers.slots, buffers.count = _read_slots(
+                    self.optimizer_state, new.optimizer, buffers.trainable
+                )
+                # Two records hold these slots now, so neither may overwrite them without a copy.
+                self._buffers.owned = False
         _fill(
             new, new.model, new.optimizer, new.step, buffers, new._states, self.cache,
             self.objective_function,
         )  # fmt: skip
         return new
 
-    def _fits(self, fields: Mapping[str, Any]) -> bool:
-        """Whether the slots go on to be right when these fields are replaced."""
-        optimizer = fields.get("optimizer", self.optimizer)
-        if not isinstance(optimizer, Rule) or optimizer.slots != self.optimizer.slots:
-            return False
-        if "parameters" not in fields:
-            return True
-        found, layout = lay_out(fields["parameters"], "parameters")
-        new = [tuple(a.shape) for a in layout.split(found)[0]]
-        return new == [tuple(a.shape) for a in self._buffers.trainable]
+    def _slots_fit(self, other: TrainState) -> bool:
+        """Whether the slots go on to be right in another state."""
+        mine, its = self._buffers.trainable, other._buffers.trainable
+        return (
+            self.optimizer.slots == other.optimizer.slots
+            and [tuple(a.shape) for a in mine] == [tuple(a.shape) for a in its]
+            and self.optimizer.slot_places(len(mine)) == other.optimizer.slot_places(len(its))
+        )
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(
@@ -277,6 +281,37 @@ def advance(
     )
 
 
+def with_optimizer(state: TrainState, rule: Rule) -> TrainState:
+    """The state with another rule, bound to the same leaves; it keeps the run's cache.
+
+    Slots of the same name go on, further ones start anew, and the count goes on.
+    """
+    former, buffers = state.optimizer, state._buffers
+    if rule.slots != former.slots and buffers.slots is not None:
+        buffers.require_present()
+        # Two records hold these arrays now, so neither may overwrite them without a copy.
+        buffers.owned = False
+        xp = arrays.array_namespace(*buffers.trainable)
+        with arrays.precision_scope(*buffers.trainable):
+            slots = dict(zip(rule.slots, rule.init(xp, buffers.trainable), strict=True))
+        old = zip(former.slots, buffers.slots, strict=True)
+        slots.update((name, slot) for name, slot in old if name in slots)
+        buffers = Buffers(
+            buffers.layout, buffers.trainable, buffers.fixed, tuple(slots.values()), buffers.count,
+            buffers.placed,
+        )  # fmt: skip
+    return _new(
+        state.model, rule, state.step, buffers, state._states, state.cache,
+        state.objective_function,
+    )  # fmt: skip
+
+
+def leaf_paths(layout: Layout) -> list[tuple[str, ...]]:
+    """For each trainable leaf the paths at which it stands."""
+    paths = layout.structure.every_path()
+    return [paths[i] for i in layout.trainable]
+
+
 def _new(*fields: Any) -> TrainState:
     state = object.__new__(TrainState)
     _fill(state, *fields)
@@ -316,9 +351,9 @@ def _read_slots(
         raise TreeError(
             f"optimizer_state has the keys {sorted(given)}, and {rule!r} needs {sorted(expected)}"
         )
-    shapes = [tuple(p.shape) for p in trainable]
-    for name in rule.slots:
+    for name, places in zip(rule.slots, rule.slot_places(len(trainable)), strict=True):
         got = [tuple(a.shape) for a in given[name]]
+        shapes = [tuple(trainable[i].shape) for i in places]
         if got != shapes:
             raise ShapeError(
                 f"optimizer_state[{name!r}] has arrays of shapes {got}, and the parameters have "

@@ -135,7 +135,7 @@ def test_rule_keeps_float32(name, problem):
     [
         (lambda: Adam(learningrate=1.0), OptionError, "did you mean 'learning_rate'"),
         (lambda: Adam(-1.0), DomainError, "learning_rate"),
-        (lambda: Adam("fast"), OptionError, "takes a real number, got 'fast'"),
+        (lambda: Adam("fast"), OptionError, "takes a real number or a schedule, got 'fast'"),
         (lambda: Adam(betas=(0.9, 1.0)), DomainError, r"\[0, 1\)"),
         (lambda: Adam(betas=0.9), OptionError, "two numbers"),
         (lambda: AdamW(weight_decay=-0.1), DomainError, "weight_decay"),
