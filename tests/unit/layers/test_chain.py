@@ -12,7 +12,7 @@ import pytest
 
 from polylux import layers, ops
 from polylux.errors import OptionError, ShapeError, TreeError
-from polylux.layers import Chain, Dense, Layer, setup
+from polylux.layers import Chain, Dense, Layer, parameter_count, setup
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -80,7 +80,7 @@ def test_chains_nest() -> None:
     y, new = model(np.ones((4, 2), np.float32), ps, st)
     assert y.shape == (4, 3)
     assert new["layer_2"]["layer_2"] == {"calls": 1}
-    assert model.parameter_count(ps) == 9 + 12
+    assert model.parameter_count() == parameter_count(ps) == 9 + 12
 
 
 def test_any_object_with_the_two_methods_is_a_layer() -> None:
@@ -124,12 +124,12 @@ def test_repr_can_be_pasted_back() -> None:
 def test_chain_prints_as_a_tree() -> None:
     assert str(Chain(Dense(2, 3), Chain(np.tanh, Dense(3, 1)))).splitlines() == [
         "Chain(",
-        "    Dense(2, 3),",
+        "    Dense(2, 3),      # 9 parameters",
         "    Chain(",
         "        tanh,",
-        "        Dense(3, 1),",
+        "        Dense(3, 1),  # 4 parameters",
         "    ),",
-        ")",
+        ")                     # Total: 13 parameters, plus 0 states",
     ]
 
 
