@@ -8,6 +8,7 @@ from polylux.registry._registry import (
     load_backend,
     loaded_backends,
     plugins,
+    preferring,
     register_backend,
     resolve,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "load_backend",
     "loaded_backends",
     "plugins",
+    "preferring",
     "register_backend",
     "resolve",
 ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import threading
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from polylux.backend import Backend, Plugin
@@ -99,6 +101,12 @@ class _Registry:
                 self.loaded[name] = instantiate(self.plugin(name))
                 self.generation += 1
             return self.loaded[name]
+
+    def reorder(self, names: list[str]) -> None:
+        """Put the loaded backends of these names first, in this order."""
+        order = dict.fromkeys([*names, *self.loaded])
+        self.loaded = {name: self.loaded[name] for name in order}
+        self.generation += 1
 
     def plugin(self, name: str) -> Plugin:
         self.discover()
@@ -218,6 +226,24 @@ def load_backend(name: str) -> Backend:
 def loaded_backends() -> dict[str, Backend]:
     """The backends loaded so far, by name; loads none."""
     return dict(_REGISTRY.loaded)
+
+
+@contextlib.contextmanager
+def preferring(name: str) -> Iterator[None]:
+    """While it lasts, arrays that several loaded backends own belong to the one of this name.
+
+    Two plugins for one framework, or a wrapper around another plugin's backend, own the same array
+    types; otherwise these belong to the one that was loaded first.
+    """
+    load_backend(name)
+    with _REGISTRY.lock:
+        former = list(_REGISTRY.loaded)
+        _REGISTRY.reorder([name, *former])
+    try:
+        yield
+    finally:
+        with _REGISTRY.lock:
+            _REGISTRY.reorder(former)
 
 
 def generation() -> int:
