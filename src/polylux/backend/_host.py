@@ -78,6 +78,11 @@ class HostBackend(Backend):
         np.copyto(target, value)
         return True
 
+    def checkpoint(
+        self, function: Callable[..., tuple[Any, ...]], arguments: tuple[Any, ...], selector: ADType
+    ) -> tuple[Any, ...]:
+        return function(*arguments)  # without a backward pass nothing is kept for it
+
 
 def _bfloat16() -> Any:
     try:
@@ -88,8 +93,3 @@ def _bfloat16() -> Any:
             "numpy has no bfloat16 of its own; run: pip install ml_dtypes, or use float16"
         ) from None
     return np.dtype(ml_dtypes.bfloat16)
-
-    def checkpoint(
-        self, function: Callable[..., tuple[Any, ...]], arguments: tuple[Any, ...], selector: ADType
-    ) -> tuple[Any, ...]:
-        return function(*arguments)  # without a backward pass nothing is kept for it

@@ -139,6 +139,30 @@ def test_stop_gradient_inside_the_block(selector: polylux.ADType) -> None:
     )
 
 
+def pushed(f: Any, x: Any) -> Any:
+    """The derivative of `f`, elementwise, by forward mode."""
+    selector = selector_of(x)
+    backend, _ = polylux.registry.resolve(selector)
+    ones = backend.namespace.ones_like(x)
+    return backend.pushforward(lambda y: ((f(y),), ()), (x,), (ones,), selector)[1][0]
+
+
+def slope(x: Any) -> Any:
+    return gradient(lambda y: total(checkpoint(sines)(y)), selector_of(x), x)
+
+
+def test_forward_over_reverse_and_reverse_over_forward(selector: polylux.ADType) -> None:
+    def over_forward(x: Any) -> Any:
+        return total(pushed(checkpoint(sines), x))
+
+    def over_reverse(x: Any) -> Any:
+        return total(x * stop_gradient(pushed(slope, x)))
+
+    for f in (over_forward, over_reverse):
+        got = to_host(gradient(f, selector, X))
+        np.testing.assert_allclose(got, 2 * np.cos(2 * X), rtol=1e-14)
+
+
 def test_float32_stays_float32(selector: polylux.ADType) -> None:
     value, grad = value_and_gradient(
         lambda x: total(checkpoint(sines)(x)), selector, X.astype(np.float32)
