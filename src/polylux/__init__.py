@@ -12,6 +12,14 @@ from polylux.preferences import (
     set_dispatch_doctor_preferences,
     set_preferences,
 )
+from polylux.recursive import (
+    recursive_add_,
+    recursive_copyto_,
+    recursive_eltype,
+    recursive_make_zero,
+    recursive_make_zero_,
+    recursive_map,
+)
 from polylux.registry import backends, register_backend
 from polylux.rules import CustomRule, custom_rule
 from polylux.selectors import ADType, Auto, AutoAutograd, AutoJax, AutoTorch, NoAutoDiff
@@ -28,6 +36,7 @@ from polylux.training import (
     thaw,
 )
 from polylux.transforms import checkpoint, stop_gradient, vmap
+from polylux.tree import register_leaf
 
 __version__ = "0.1.0"
 
@@ -61,7 +70,14 @@ __all__ = [
     "losses",
     "optimizers",
     "override_preferences",
+    "recursive_add_",
+    "recursive_copyto_",
+    "recursive_eltype",
+    "recursive_make_zero",
+    "recursive_make_zero_",
+    "recursive_map",
     "register_backend",
+    "register_leaf",
     "selector_of",
     "set_dispatch_doctor_preferences",
     "set_preferences",

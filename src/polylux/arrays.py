@@ -254,6 +254,29 @@ def _by_owner(
     return result
 
 
+def dtype_named(name: str, array: Any = None) -> Any:
+    """The dtype of that name in the library of an array; numpy's without one.
+
+    Raises
+    ------
+    DTypeError
+        If the library has none.
+    """
+    owner = "host" if array is None else owner_of(type(array))
+    if owner != "foreign":
+        return registry.load_backend(str(owner)).dtype(name)
+    found = getattr(array_namespace(array), name, None)
+    if found is None:
+        raise DTypeError(f"the library of {_type_name(array)} has no dtype {name}")
+    return found
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Whether two arrays that are not traced have one shape and equal values, NaN included."""
+    first, second = host_arrays([a, b])
+    return np.array_equal(first, second, equal_nan=first.dtype.kind in "fc")
+
+
 def precision_scope(*arrays: Any) -> contextlib.AbstractContextManager[Any]:
     """A context in which array code keeps the dtypes of these arrays."""
     for array in arrays:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
+import numpy as np
+
 Kind: TypeAlias = Literal["float", "low", "complex", "integer", "bool", "other"]
 """`"float"` is float32 and float64; `"low"` the floats of fewer digits, computed in float32."""
 
@@ -57,6 +59,50 @@ def dtype_name(dtype: Any) -> str:
     """The standard's name of a dtype: `"float32"` for `torch.float32` and `np.dtype("<f4")`."""
     # str() is the one spelling that numpy, torch, JAX and array-api-strict have in common.
     return str(dtype).rpartition(".")[2]
+
+
+_REAL_PARTS = {"complex64": "float32", "complex128": "float64"}
+_COMPLEX = {real: name for name, real in _REAL_PARTS.items()}
+_RANKS = {"bool": 0, "integer": 1, "low": 2, "float": 2, "complex": 3}
+_PROMOTED: dict[tuple[str, str], str] = {}
+
+
+def promoted(a: str, b: str) -> str:
+    """The dtype that holds the numbers of both; dtypes by the standard's names and `"bfloat16"`.
+
+    A kind wins over a lower one, whatever the widths: float32 with int64 is float32, as torch and
+    JAX have it and numpy has not. Raises `KeyError` for a dtype of no known kind.
+    """
+    try:
+        return _PROMOTED[a, b]
+    except KeyError:
+        _PROMOTED[a, b] = result = _promote(a, b)
+        return result
+
+
+def _promote(a: str, b: str) -> str:
+    low, high = sorted((a, b), key=lambda name: _RANKS[_BY_NAME[name]])
+    kind = _BY_NAME[high]
+    if kind == "complex" and _RANKS[_BY_NAME[low]] >= 2:
+        real = _promote(_REAL_PARTS.get(low, low), _REAL_PARTS[high])
+        return _COMPLEX[real]
+    if _RANKS[_BY_NAME[low]] < _RANKS[kind] or low == high:
+        return high
+    if kind in ("bool", "integer"):
+        return dtype_name(np.result_type(low, high))
+    if {low, high} == {"float16", "bfloat16"}:
+        return "float32"  # one has the digits, the other the range
+    return min(low, high, key=MACHINE_EPSILON.__getitem__)
+
+
+def with_number(name: str, number: type) -> str:
+    """The dtype of arrays of dtype `name` with a Python int, float or complex beside them."""
+    rank = _RANKS[_BY_NAME[name]]
+    if number is int:
+        return name if rank >= 1 else "int64"
+    if number is float:
+        return name if rank >= 2 else "float64"
+    return _promote(name if rank >= 2 else "float64", "complex64")
 
 
 _STANDARD_KINDS = {

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +26,13 @@ VARIABLE = "POLYLUX_ELTYPE_MISMATCH_HANDLING"
 
 
 @pytest.fixture(autouse=True)
-def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of the test's own, and no preference looked up yet."""
     path = tmp_path / "config" / "polylux.json"
     monkeypatch.setenv("POLYLUX_PREFERENCES", str(path))
     monkeypatch.delenv(VARIABLE, raising=False)
     forget(monkeypatch)
-    yield path
+    return path
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:

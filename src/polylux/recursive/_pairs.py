@@ -1,0 +1,150 @@
+"""recursive_add_ and recursive_copyto_: two trees, leaf by leaf, in the arrays of the first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polylux import registry, tree
+from polylux.arrays import is_array, owner_of
+from polylux.dtypes import dtype_kind
+from polylux.errors import ArrayMixError, DeviceError, DTypeError, ShapeError, TreeError
+from polylux.recursive._leaves import NUMBERS, cast, partners_of, precision, written
+from polylux.tree import Structure
+from polylux.typing import PyTree
+
+_NO_NUMBERS = ("bool", "other")  # masks, and JAX's random keys
+_RANKS = {"bool": 0, "integral": 1, "real floating": 2, "complex floating": 3, "other": 4}
+
+
+def recursive_add_(x: PyTree, y: PyTree, /) -> PyTree:
+    """`x + y`, leaf by leaf, in the arrays of `x`: **use the returned tree**.
+
+    Parameters
+    ----------
+    x, y : trees
+        With the same containers, and arrays of the same shapes and library. Python numbers are
+        added, too. What is neither (flags, boolean arrays, strings, functions) stays as in `x`.
+
+    Returns
+    -------
+    tree
+        Like `x`, each array in its dtype. A tied array gets its partner once: each of its places
+        in `y` carries the total, as gradients do.
+
+    Raises
+    ------
+    TreeError, ShapeError, DTypeError, ArrayMixError, DeviceError
+        If the two do not match, naming the leaf; then nothing has changed. A float cannot be
+        added to an integer array, nor a complex number to a real one.
+
+    References
+    ----------
+    `recursive_add!!` of the Utilities page.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> total = {"w": np.asarray([1.0, 2.0]), "n": 3}
+    >>> recursive_add_(total, {"w": np.asarray([10.0, 20.0]), "n": 1})
+    {'w': array([11., 22.]), 'n': 4}
+    """
+    found, structure = tree.flatten(x, is_array)
+    others, numbers = partners_of(y, structure, "recursive_add_: y does not match x")
+    _check_pairs("recursive_add_", found, others, structure)
+    statics = tuple(map(_sum, structure.statics, numbers))
+    new = [
+        target if dtype_kind(target) in _NO_NUMBERS else written(target, _added(target, value))
+        for target, value in zip(found, others, strict=True)
+    ]
+    return Structure(structure.treedef, structure.slots, statics).unflatten(new)
+
+
+def recursive_copyto_(x: PyTree, y: PyTree, /) -> PyTree:
+    """The values of `y` in the arrays of `x`: **use the returned tree**.
+
+    Parameters
+    ----------
+    x, y : trees
+        With the same containers, and arrays of the same shapes and library.
+
+    Returns
+    -------
+    tree
+        Like `x`, each array in its dtype; none shares memory with one of `y` that can be written
+        to. Leaves that are no arrays are those of `y`.
+
+    Raises
+    ------
+    TreeError, ShapeError, DTypeError, ArrayMixError, DeviceError
+        As for `recursive_add_`.
+
+    References
+    ----------
+    `recursive_copyto!` of the Utilities page.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> buffer = np.zeros(2)
+    >>> recursive_copyto_([buffer], [np.asarray([1.0, 2.0])])
+    [array([1., 2.])]
+    >>> buffer
+    array([1., 2.])
+    """
+    found, structure = tree.flatten(x, is_array)
+    others, statics = partners_of(y, structure, "recursive_copyto_: y does not match x")
+    _check_pairs("recursive_copyto_", found, others, structure)
+    new = [
+        target if target is value else written(target, cast(value, target), fresh=True)
+        for target, value in zip(found, others, strict=True)
+    ]
+    return Structure(structure.treedef, structure.slots, tuple(statics)).unflatten(new)
+
+
+def _check_pairs(
+    caller: str, targets: tuple[Any, ...], values: list[Any], structure: Structure
+) -> None:
+    """Raise for the first pair that does not fit, before anything is written."""
+    for place, (target, value) in enumerate(zip(targets, values, strict=True)):
+        if not is_array(value):
+            raise TreeError(
+                f"{caller}: x has an array at {structure.paths()[place]}, and y has {value!r}"
+            )
+        owner = owner_of(type(target))
+        if owner_of(type(value)) != owner:
+            raise ArrayMixError(
+                f"{caller}: the leaf {structure.paths()[place]} is an array of {owner!r} in x and "
+                f"of {owner_of(type(value))!r} in y; move one with to_backend(tree, selector)"
+            )
+        if tuple(target.shape) != tuple(value.shape):
+            raise ShapeError(
+                f"{caller}: the leaf {structure.paths()[place]} has shape {tuple(target.shape)} in "
+                f"x and {tuple(value.shape)} in y"
+            )
+        if _RANKS[dtype_kind(value)] > _RANKS[dtype_kind(target)]:
+            raise DTypeError(
+                f"{caller}: the leaf {structure.paths()[place]} is {target.dtype} in x, which "
+                f"cannot hold the {value.dtype} of y; cast one first"
+            )
+        if owner not in ("host", "foreign"):
+            backend = registry.load_backend(str(owner))
+            devices = backend.device(target), backend.device(value)
+            if devices[0] != devices[1] and "traced" not in devices:
+                raise DeviceError(
+                    f"{caller}: the leaf {structure.paths()[place]} is on {devices[0]} in x and on "
+                    f"{devices[1]} in y; move one with to_backend(tree, selector)"
+                )
+
+
+def _sum(x: Any, y: Any) -> Any:
+    if type(x) not in NUMBERS:
+        return x
+    if type(y) not in NUMBERS:
+        raise TreeError(f"recursive_add_: x has the number {x!r} where y has {y!r}")
+    return x + y
+
+
+def _added(target: Any, value: Any) -> Any:
+    value = cast(value, target)
+    with precision(target):
+        return target + value
