@@ -77,8 +77,9 @@ def eltype_name(x: PyTree) -> str:
                 name = promoted(name, dtype_name(leaf.dtype))
             except KeyError:
                 raise DTypeError(
-                    f"recursive_eltype has no rule for {leaf.dtype}, the dtype of the leaf "
-                    f"{tree.path(x, place)}; cast it first, to float32 for instance"
+                    f"{dtype_name(leaf.dtype)}, the dtype of the leaf "
+                    f"{tree.path(x, place) or 'itself'}, has no rule of promotion; cast it first, "
+                    "to float32 for instance"
                 ) from None
     for leaf in leaves:
         if type(leaf) in NUMBERS:

@@ -6,8 +6,15 @@ from typing import Any
 
 from polylux import registry, tree
 from polylux.arrays import is_array, owner_of
-from polylux.dtypes import dtype_kind
-from polylux.errors import ArrayMixError, DeviceError, DTypeError, ShapeError, TreeError
+from polylux.dtypes import dtype_kind, dtype_name
+from polylux.errors import (
+    ArrayMixError,
+    DeviceError,
+    DTypeError,
+    PolyluxError,
+    ShapeError,
+    TreeError,
+)
 from polylux.recursive._leaves import NUMBERS, cast, partners_of, precision, written
 from polylux.tree import Structure
 from polylux.typing import PyTree
@@ -106,34 +113,36 @@ def _check_pairs(
 ) -> None:
     """Raise for the first pair that does not fit, before anything is written."""
     for place, (target, value) in enumerate(zip(targets, values, strict=True)):
-        if not is_array(value):
-            raise TreeError(
-                f"{caller}: x has an array at {structure.paths()[place]}, and y has {value!r}"
+        error = _misfit(target, value)
+        if error is not None:
+            kind, what = error
+            raise kind(f"{caller}: the leaf {structure.paths()[place] or 'itself'} {what}")
+
+
+def _misfit(target: Any, value: Any) -> tuple[type[PolyluxError], str] | None:
+    if not is_array(value):
+        return TreeError, f"is an array in x and {value!r} in y"
+    owner, other = owner_of(type(target)), owner_of(type(value))
+    if owner != other:
+        return ArrayMixError, (
+            f"is an array of {owner!r} in x and of {other!r} in y; "
+            "move one with to_backend(tree, selector)"
+        )
+    if tuple(target.shape) != tuple(value.shape):
+        return ShapeError, f"has shape {tuple(target.shape)} in x and {tuple(value.shape)} in y"
+    if _RANKS[dtype_kind(value)] > _RANKS[dtype_kind(target)]:
+        return DTypeError, (
+            f"is {dtype_name(target.dtype)} in x, which cannot hold the "
+            f"{dtype_name(value.dtype)} of y; cast one first"
+        )
+    if owner not in ("host", "foreign"):
+        backend = registry.load_backend(str(owner))
+        here, there = backend.device(target), backend.device(value)
+        if here != there and "traced" not in (here, there):
+            return DeviceError, (
+                f"is on {here} in x and on {there} in y; move one with to_backend(tree, selector)"
             )
-        owner = owner_of(type(target))
-        if owner_of(type(value)) != owner:
-            raise ArrayMixError(
-                f"{caller}: the leaf {structure.paths()[place]} is an array of {owner!r} in x and "
-                f"of {owner_of(type(value))!r} in y; move one with to_backend(tree, selector)"
-            )
-        if tuple(target.shape) != tuple(value.shape):
-            raise ShapeError(
-                f"{caller}: the leaf {structure.paths()[place]} has shape {tuple(target.shape)} in "
-                f"x and {tuple(value.shape)} in y"
-            )
-        if _RANKS[dtype_kind(value)] > _RANKS[dtype_kind(target)]:
-            raise DTypeError(
-                f"{caller}: the leaf {structure.paths()[place]} is {target.dtype} in x, which "
-                f"cannot hold the {value.dtype} of y; cast one first"
-            )
-        if owner not in ("host", "foreign"):
-            backend = registry.load_backend(str(owner))
-            devices = backend.device(target), backend.device(value)
-            if devices[0] != devices[1] and "traced" not in devices:
-                raise DeviceError(
-                    f"{caller}: the leaf {structure.paths()[place]} is on {devices[0]} in x and on "
-                    f"{devices[1]} in y; move one with to_backend(tree, selector)"
-                )
+    return None
 
 
 def _sum(x: Any, y: Any) -> Any:
