@@ -58,13 +58,19 @@ def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
 
 
 def pushforward(function: Map, leaves: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays, Arrays]:
-    """Outputs, their derivatives along the tangents, and auxiliary output.
+    """Outputs, their derivatives along the tangents, and auxiliary output."""
+    outputs, derivatives, aux = torch.func.jvp(function, leaves, tangents, has_aux=True)
+    return outputs, derivatives, aux
 
-    As the derivative of a pullback, which is linear, by its cotangents: torch has one level of
-    forward mode, and it may be taken.
+
+def pushforward_by_pullbacks(
+    function: Map, leaves: Arrays, tangents: Arrays
+) -> tuple[Arrays, Arrays, Arrays]:
+    """The same as the derivative of a pullback, which is linear, by its cotangents.
+
+    For functions without a forward rule, and inside torch's one level of dual numbers.
     """
     outputs, pull, aux = pullback(function, leaves)
     zeros = tuple(map(torch.zeros_like, outputs))
-    with _without_hooks():
-        _, push = torch.func.vjp(pull, zeros)
-        return outputs, push(tangents)[0], aux
+    _, push = torch.func.vjp(pull, zeros)
+    return outputs, push(tangents)[0], aux

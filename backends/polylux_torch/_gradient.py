@@ -121,7 +121,7 @@ def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
 
     def pull(cotangents: Arrays) -> Arrays:
         with torch.inference_mode(False):
-            if nested or STATE.depth or (torch.is_grad_enabled() and _any_tracked(cotangents)):
+            if nested or (torch.is_grad_enabled() and _any_tracked(cotangents)):
                 return _attached_gradients(outputs, tracked, cotangents)
             found: Sequence[Any] = (None,) * len(leaves)
             if _any_tracked(outputs):
@@ -141,24 +141,25 @@ def pushforward(
     function: Map, leaves: Arrays, tangents: Arrays
 ) -> tuple[Arrays, Arrays, Arrays]:
     """Outputs, their derivatives along the tangents, and auxiliary output."""
-    if _functional.is_functional():
-        return _functional.pushforward(function, leaves, tangents)
     if torch.is_inference_mode_enabled():
         with torch.inference_mode(False):
             return pushforward(function, _recordable(leaves), _recordable(tangents))
+    by_duals, by_pullbacks = _pushforward_by_duals, _pushforward_by_pullbacks
+    if _functional.is_functional():
+        by_duals, by_pullbacks = _functional.pushforward, _functional.pushforward_by_pullbacks
     if STATE.forward:
-        return _pushforward_by_pullbacks(function, leaves, tangents)
+        return by_pullbacks(function, leaves, tangents)
+    _load_forward_rules()
     try:
-        return _pushforward_by_duals(function, leaves, tangents)
+        return by_duals(function, leaves, tangents)
     except NotImplementedError:
         # Some operations of torch have no forward rule; one of the user's own errors comes again.
-        return _pushforward_by_pullbacks(function, leaves, tangents)
+        return by_pullbacks(function, leaves, tangents)
 
 
 def _pushforward_by_duals(
     function: Map, leaves: Arrays, tangents: Arrays
 ) -> tuple[Arrays, Arrays, Arrays]:
-    _load_forward_rules()
     nested = _is_nested(leaves)
     with forward_ad.dual_level(), torch.set_grad_enabled(nested):
         duals = [
@@ -271,7 +272,9 @@ def _attached_gradients(
 
 def _fresh(found: Sequence[Any], leaves: Arrays) -> Arrays:
     """Gradients in buffers of their own: dense, and shared neither among them nor with a leaf."""
-    if STATE.staging:  # without memory nothing can be shared; the staged function sees to it
+    # In a trace there is no memory to be shared, and in vmap none that can be asked for: what comes
+    # out of either is seen to there.
+    if STATE.staging or _functional.is_functional():
         return tuple(
             torch.zeros_like(leaf) if gradient is None else gradient
             for gradient, leaf in zip(found, leaves, strict=True)

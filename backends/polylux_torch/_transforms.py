@@ -44,6 +44,20 @@ def vmap(function: Transformed, arguments: Arrays) -> Arrays:
     STATE.depth += 1  # no cache may keep what is traced in here
     try:
         outputs: Arrays = torch.vmap(function)(*arguments)
-        return outputs
     finally:
         STATE.depth -= 1
+    # In a trace and inside another vmap there is no memory to be asked for.
+    return outputs if STATE.staging or is_functional() else _apart(outputs, arguments)
+
+
+def _apart(outputs: Arrays, arguments: Arrays) -> Arrays:
+    """The outputs in memory that they share neither with each other nor with an argument."""
+    taken = {array.untyped_storage().data_ptr() for array in arguments}
+    result = []
+    for output in outputs:
+        # What is the same for each item comes out of vmap as one item with a stride of zero.
+        if not output.is_contiguous() or output.untyped_storage().data_ptr() in taken:
+            output = output.clone(memory_format=torch.contiguous_format)
+        taken.add(output.untyped_storage().data_ptr())
+        result.append(output)
+    return tuple(result)
