@@ -5,7 +5,7 @@ from polylux.arrays import array_namespace, selector_of, to_backend, to_host
 from polylux.cache import clear_caches
 from polylux.layers import setup
 from polylux.operators import gradient, value_and_gradient
-from polylux.precision import f32, f64
+from polylux.precision import bf16, f16, f32, f64
 from polylux.preferences import (
     get_preference,
     override_preferences,
@@ -55,12 +55,14 @@ __all__ = [
     "array_namespace",
     "backend",
     "backends",
+    "bf16",
     "checkpoint",
     "clear_caches",
     "compute_gradients",
     "compute_objective",
     "custom_rule",
     "errors",
+    "f16",
     "f32",
     "f64",
     "freeze",

@@ -1,18 +1,33 @@
-"""f32 and f64: which leaves change, which stay the same objects."""
+"""f16, bf16, f32 and f64: which leaves change, which stay the same objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 import polylux
-from polylux import f32, f64
+from polylux import AutoAutograd, bf16, f16, f32, f64
+from polylux.errors import DTypeError
 
-WIDTHS = [(f32, np.float32, np.complex64), (f64, np.float64, np.complex128)]
-each_width = pytest.mark.parametrize(("convert", "real", "complex_"), WIDTHS, ids=["f32", "f64"])
+WIDTHS = {
+    "f16": (f16, np.float16, np.complex64),
+    "bf16": (bf16, ml_dtypes.bfloat16, np.complex64),
+    "f32": (f32, np.float32, np.complex64),
+    "f64": (f64, np.float64, np.complex128),
+}
+LACKING = {("strict", f16), ("strict", bf16), ("autograd", bf16)}
+each_width = pytest.mark.parametrize(("convert", "real", "complex_"), WIDTHS.values(), ids=WIDTHS)
+
+
+@pytest.fixture
+def library(library: Any, request: pytest.FixtureRequest) -> Any:
+    """Each library that has the dtype which is asked for."""
+    if (library.name, request.node.callspec.params.get("convert")) in LACKING:
+        pytest.skip("no such dtype there; see the test of that")
+    return library
 
 
 @each_width
@@ -85,16 +100,54 @@ def test_the_given_tree_is_left_alone(library: Any) -> None:
     assert library.host(array).dtype == np.float32
 
 
-def test_half_precision_is_widened() -> None:
-    import ml_dtypes
+@pytest.mark.parametrize(("name", "convert"), sorted(LACKING, key=str), ids=str)
+def test_dtype_that_a_library_lacks_is_an_error(name: str, convert: Any) -> None:
+    if name == "strict":
+        array = pytest.importorskip("array_api_strict").ones(2)
+    else:
+        array = polylux.to_backend(np.ones(2), AutoAutograd())
+    with pytest.raises(DTypeError, match="has no dtype b?float16"):
+        convert({"w": array})
 
+
+def test_numpy_without_ml_dtypes_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "ml_dtypes", None)
+    with pytest.raises(DTypeError, match="pip install ml_dtypes"):
+        bf16(np.ones(2))
+
+
+def test_narrow_values_are_rounded_to_nearest_even(library: Any) -> None:
+    # 2^-8 and 3 * 2^-8 are half a digit of bfloat16 at 1: to the even neighbours, 1 and 1 + 2^-6
+    if library.name not in ("strict", "autograd"):
+        got = f64(bf16(library.array([1 + 2.0**-8, 1 + 3 * 2.0**-8, 1e30])))
+        expected = [1, 1 + 2.0**-6, float(np.asarray(1e30, ml_dtypes.bfloat16))]
+        np.testing.assert_array_equal(library.host(got), expected)
+    if library.name != "strict":
+        got = f64(f16(library.array([1 + 2.0**-11, 1 + 3 * 2.0**-11, 1e6])))
+        np.testing.assert_array_equal(library.host(got), [1, 1 + 2.0**-9, np.inf])
+
+
+def test_derivatives_pass_and_have_the_dtype_of_the_argument(selector: polylux.ADType) -> None:
+    def f(p: Any) -> Any:
+        return polylux.array_namespace(p).sum(f32(p) ** 2)
+
+    got = polylux.to_host(polylux.gradient(f, selector, np.asarray([1.0, 2.0])))
+    assert got.dtype == np.float64
+    np.testing.assert_array_equal(got, [2, 4])
+
+
+def test_eight_bit_floats_are_widened() -> None:
+    assert f32(np.ones(2, ml_dtypes.float8_e4m3fn)).dtype == np.float32
+
+
+def test_half_precision_is_widened() -> None:
     for dtype in (np.float16, ml_dtypes.bfloat16):
         np.testing.assert_array_equal(f32(np.asarray([1.5], dtype)), np.asarray([1.5], np.float32))
         assert f64(np.asarray([1.5], dtype)).dtype == np.float64
 
 
-@pytest.mark.parametrize("convert", [f32, f64])
-def test_object_that_holds_arrays_is_asked_to_map_them(convert: Callable[[Any], Any]) -> None:
+@each_width
+def test_object_that_holds_arrays_is_asked_to_map_them(convert: Any, real: Any, complex_: Any) -> None:
     class Holder:
         def __init__(self, arrays: Any) -> None:
             self.arrays = arrays
@@ -102,11 +155,11 @@ def test_object_that_holds_arrays_is_asked_to_map_them(convert: Callable[[Any], 
         def _map_arrays(self, function: Any) -> Any:
             return Holder(function(self.arrays))
 
-    weight = np.asarray([1.0], np.float16)
+    weight = np.asarray([1.0], ml_dtypes.float8_e5m2)
     held = Holder({"w": weight, "again": weight})
     for converted in (convert(held), convert([held])[0]):
         assert isinstance(converted, Holder)
-        assert converted.arrays["w"].dtype == (np.float32 if convert is f32 else np.float64)
+        assert converted.arrays["w"].dtype == real
         assert converted.arrays["w"] is converted.arrays["again"]
 
 
