@@ -1,0 +1,219 @@
+"""Checks that a gradient stays the same however it is asked for: nested, again, in a thread, ..."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+import polylux
+from polylux.backend import Capability
+from polylux_conformance._asking import ask, compare_answer, function_of, points_of
+from polylux_conformance._check import Check
+from polylux_conformance._findings import Findings
+from polylux_conformance._subject import Subject
+from polylux_conformance.scenarios import SCENARIOS, Scenario
+
+Leaves = Mapping[str, Any]
+Ask = Callable[[Subject, Scenario, Leaves, Leaves], tuple[Any, Leaves]]
+
+CARRIERS = tuple(scenario for scenario in SCENARIOS if scenario.is_carrier)
+
+
+def _modified(subject: Subject, findings: Findings, ask: Ask) -> None:
+    for scenario, point, dtype in points_of(subject, CARRIERS):
+        leaves, data = scenario.at(point, dtype)
+        value, gradients = ask(subject, scenario, leaves, data)
+        compare_answer(
+            findings, scenario, leaves, data, value, gradients, dtype=dtype, point=point,
+            prefix="modified ",
+        )  # fmt: skip
+
+
+# --- the tree that the leaves stand in ------------------------------------------------------------
+
+
+def _nested(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    names = list(leaves)
+    tree = {"layers": [{"deep": (leaves[n], None)} for n in names], "name": "model", "width": 3}
+    value, gradients = polylux.value_and_gradient(
+        _from_nested(scenario, tuple(names)), subject.selector, tree, dict(data)
+    )
+    found = {n: part["deep"][0] for n, part in zip(names, gradients["layers"], strict=True)}
+    return value, found
+
+
+@functools.cache
+def _from_nested(scenario: Scenario, names: tuple[str, ...]) -> Callable[..., Any]:
+    f = function_of(scenario)
+
+    def nested(tree: Any, data: Leaves) -> Any:
+        assert tree["name"] == "model"
+        assert tree["width"] == 3
+        x = {n: part["deep"][0] for n, part in zip(names, tree["layers"], strict=True)}
+        return f(x, data)
+
+    return nested
+
+
+def _reordered(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    """The same leaves in a tuple, the last name first."""
+    names = tuple(reversed(list(leaves)))
+    value, gradients = polylux.value_and_gradient(
+        _from_tuple(scenario, names), subject.selector, tuple(leaves[n] for n in names), dict(data)
+    )
+    return value, dict(zip(names, gradients, strict=True))
+
+
+@functools.cache
+def _from_tuple(scenario: Scenario, names: tuple[str, ...]) -> Callable[..., Any]:
+    f = function_of(scenario)
+    return lambda x, data: f(dict(zip(names, x, strict=True)), data)
+
+
+# --- the arrays that are handed in ----------------------------------------------------------------
+
+
+def _own_arrays(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    move = functools.partial(polylux.to_backend, selector=subject.selector)
+    return ask(subject, scenario, move(dict(leaves)), move(dict(data)))
+
+
+def _strided(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    return ask(
+        subject,
+        scenario,
+        {n: _every_second(a) for n, a in leaves.items()},
+        {n: _backwards(a) for n, a in data.items()},
+    )
+
+
+def _every_second(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same array, transposed in memory, every second number of a wider one."""
+    wide = np.full((*array.shape[::-1], 2), 7, dtype=array.dtype)
+    view: np.ndarray[Any, Any] = wide[..., 0].T
+    view[...] = array
+    return view
+
+
+def _backwards(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same array, stored from its end to its beginning."""
+    flipped = tuple(slice(None, None, -1) for _ in array.shape)
+    view: np.ndarray[Any, Any] = np.ascontiguousarray(array[flipped])[flipped]
+    return view
+
+
+def _read_only(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    def locked(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        array = array.copy()
+        array.setflags(write=False)
+        return array
+
+    return ask(
+        subject,
+        scenario,
+        {n: locked(a) for n, a in leaves.items()},
+        {n: locked(a) for n, a in data.items()},
+    )
+
+
+# --- what was asked before ------------------------------------------------------------------------
+
+
+def _again(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    for _ in range(3):
+        ask(subject, scenario, leaves, data)
+    return ask(subject, scenario, leaves, data)
+
+
+def _prepared_elsewhere(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    ask(subject, scenario, {n: a * 0.5 + 1 for n, a in leaves.items()}, data)
+    return ask(subject, scenario, leaves, data)
+
+
+def _after_clearing(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    ask(subject, scenario, leaves, data)
+    polylux.clear_caches()
+    return ask(subject, scenario, leaves, data)
+
+
+def _after_other_dtypes(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    other = subject.dtypes[0] if str(next(iter(leaves.values())).dtype) != subject.dtypes[0] else (
+        subject.dtypes[-1]
+    )  # fmt: skip
+    ask(
+        subject,
+        scenario,
+        {n: a.astype(other) for n, a in leaves.items()},
+        {n: a.astype(other) if a.dtype.kind == "f" else a for n, a in data.items()},
+    )
+    return ask(subject, scenario, leaves, data)
+
+
+def _in_a_thread(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    return in_thread(lambda: ask(subject, scenario, leaves, data))
+
+
+def in_thread(job: Callable[[], Any]) -> Any:
+    """What `job()` returns or raises in a thread of its own."""
+    outcome: dict[str, Any] = {}
+
+    def run() -> None:
+        try:
+            outcome["result"] = job()
+        except Exception as error:
+            outcome["error"] = error
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["result"]
+
+
+# --- another way to the same derivative -----------------------------------------------------------
+
+
+def _gradient_alone(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    f = function_of(scenario)
+    gradients = polylux.gradient(f, subject.selector, dict(leaves), dict(data))
+    return ask(subject, scenario, leaves, data)[0], gradients
+
+
+_PLAIN: tuple[tuple[str, str, Ask, frozenset[Capability]], ...] = (
+    ("nested tree", "Leaves deep in a tree with other leaves have the same gradient.",
+     _nested, frozenset()),
+    ("another order", "The order of the leaves does not matter.", _reordered, frozenset()),
+    ("own arrays", "Arrays of the backend give what host arrays give.", _own_arrays, frozenset()),
+    ("strided input", "Non-contiguous host arrays give what contiguous ones give.",
+     _strided, frozenset()),
+    ("read-only input", "Read-only host arrays are taken.", _read_only, frozenset()),
+    ("second call", "The fourth call gives what the truth is, as the first does.",
+     _again, frozenset()),
+    ("prepared at another point", "A call at another point before does not matter.",
+     _prepared_elsewhere, frozenset()),
+    ("after clear_caches", "Forgetting what was compiled changes no number.",
+     _after_clearing, frozenset()),
+    ("after another dtype", "A call in another precision before does not matter.",
+     _after_other_dtypes, frozenset()),
+    ("other thread", "Another thread than the main one finds the same gradient.",
+     _in_a_thread, frozenset()),
+    ("gradient alone", "gradient gives what value_and_gradient gives.",
+     _gradient_alone, frozenset()),
+)  # fmt: skip
+
+MODIFIERS = tuple(
+    Check(
+        f"modifier/{name}",
+        "core",
+        about,
+        functools.partial(_modified, ask=asked),
+        needs | {Capability.GRADIENT},
+    )
+    for name, about, asked, needs in _PLAIN
+)
+"""Ways to ask for the gradient of each scenario that carries modifiers."""
