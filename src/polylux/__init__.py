@@ -22,7 +22,15 @@ from polylux.recursive import (
 )
 from polylux.registry import backends, register_backend
 from polylux.rules import CustomRule, custom_rule
-from polylux.selectors import ADType, Auto, AutoAutograd, AutoJax, AutoTorch, NoAutoDiff
+from polylux.selectors import (
+    ADType,
+    Auto,
+    AutoAutograd,
+    AutoFiniteDiff,
+    AutoJax,
+    AutoTorch,
+    NoAutoDiff,
+)
 from polylux.training import (
     TrainState,
     adjust,
@@ -44,6 +52,7 @@ __all__ = [
     "ADType",
     "Auto",
     "AutoAutograd",
+    "AutoFiniteDiff",
     "AutoJax",
     "AutoTorch",
     "CustomRule",

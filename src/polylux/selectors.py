@@ -9,10 +9,11 @@ from __future__ import annotations
 import copy
 import dataclasses
 import enum
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from polylux.errors import OptionError, UnsupportedError
+from polylux.errors import DomainError, OptionError, UnsupportedError
 from polylux.spec import Spec
 
 
@@ -175,6 +176,75 @@ class AutoAutograd(ADType):
 
     def __post_init__(self) -> None:
         _check_mode(self)
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class AutoFiniteDiff(ADType):
+    """Central differences of numpy arrays: the reference by which gradients are checked.
+
+    Forward mode, with `order + 1` calls of the function for each direction; a gradient takes as
+    many for each entry of the point. Needs no framework, and differentiates what cannot be traced.
+
+    Parameters
+    ----------
+    order : {2, 4, 6, 8}
+        Of the truncation error. Half of it is the number of pairs `f(x + k h v) - f(x - k h v)`.
+    step : float, optional
+        Above zero: the change of the entries that move most, relative to the larger of 1 and the
+        largest of the entries that move, rounded to a power of two. The default is
+        `epsilon**(1 / (order + 1))`, with the machine epsilon of the coarsest dtype among the
+        leaves that move and the outputs: there both errors below are of one size.
+
+    Raises
+    ------
+    OptionError
+        If `order` is no integer or `step` no number.
+    DomainError
+        If `order` is none of the above, or `step` is not above zero and finite.
+
+    Notes
+    -----
+    With `m = order / 2` and `h` the change in the direction's own unit, the derivative is off by at
+    most `m!**2 / (2 m + 1)! * h**order * M + K * u * F / h`. `M` bounds the derivative of order
+    `order + 1` in that direction, `F` the values of the function and `u` the relative rounding
+    error of one value; `K` is 1, 1.5, 1.83 and 2.08 for the four orders. At the default step and
+    for a well-scaled function that is about `epsilon**(order / (order + 1))`: 4e-11, 3e-13, 4e-14
+    and 1e-14 in float64. A kink or a pole nearer than `h` spoils it.
+
+    References
+    ----------
+    Fornberg, Generation of finite difference formulas on arbitrarily spaced grids (1988), table 1;
+    Press et al., Numerical Recipes (3rd edition), section 5.7, for the step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polylux import AutoFiniteDiff, gradient
+    >>> f = lambda x: np.sum(np.exp(x))
+    >>> AutoFiniteDiff(order=4)
+    AutoFiniteDiff(order=4)
+    >>> abs(float(gradient(f, AutoFiniteDiff(order=4), np.asarray(1.0))) - np.e) < 1e-11
+    True
+    """
+
+    backend: ClassVar[str] = "finitediff"
+    mode: ClassVar[Mode] = Mode.FORWARD
+    order: int = 2
+    step: float | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.order) is not int:
+            raise OptionError(f"AutoFiniteDiff(order=...) takes an integer, got {self.order!r}")
+        if self.order not in (2, 4, 6, 8):
+            raise DomainError(f"AutoFiniteDiff(order=...) is 2, 4, 6 or 8, got {self.order!r}")
+        if self.step is None:
+            return
+        if type(self.step) is bool or not isinstance(self.step, int | float):
+            raise OptionError(f"AutoFiniteDiff(step=...) takes a number, got {self.step!r}")
+        if not 0 < self.step < math.inf:
+            raise DomainError(
+                f"AutoFiniteDiff(step=...) must be above zero and finite, got {self.step!r}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, repr=False)

@@ -8,7 +8,7 @@ import pytest
 
 # What polylux and optree need beside numpy; each further one is time that every user waits.
 LIGHT = {"polylux", "optree", "array_api_compat", "typing_extensions"}
-PLUGINS = {"polylux_torch", "polylux_jax", "polylux_autograd"}
+PLUGINS = {"polylux_torch", "polylux_jax", "polylux_autograd", "polylux_finitediff"}
 
 LIST_NEW = """
 import sys

@@ -12,7 +12,10 @@ import pytest
 
 import polylux
 
-PACKAGES = ["polylux", "polylux_torch", "polylux_jax", "polylux_autograd", "polylux_conformance"]
+PACKAGES = [
+    "polylux", "polylux_torch", "polylux_jax", "polylux_autograd", "polylux_finitediff",
+    "polylux_conformance",
+]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +56,7 @@ def test_backends_and_the_command_are_entry_points(files: dict[str, str]) -> Non
         "torch": "polylux_torch:plugin",
         "jax": "polylux_jax:plugin",
         "autograd": "polylux_autograd:plugin",
+        "finitediff": "polylux_finitediff:plugin",
     }
     assert dict(points["console_scripts"]) == {"polylux": "polylux.cli:main"}
 
