@@ -78,9 +78,10 @@ def _length(
         step = coarsest ** (1 / (order + 1))
     size = max(_largest(x[m]) for x, m in zip(map(np.asarray, leaves), moving, strict=True))
     longest = max(map(_largest, tangents))
-    # A power of two: its multiples and the division by it are exact.
+    # A power of two: its multiples and the division by it are exact. Rounded down, since truncation
+    # grows with a power of the step, and rounding by as much as the step shrinks.
     exponent = math.log2(step) + math.log2(max(1.0, size)) - math.log2(longest or 1.0)
-    return float(2.0 ** round(exponent))
+    return float(2.0 ** math.floor(exponent))
 
 
 def _largest(array: Any) -> float:

@@ -191,7 +191,7 @@ class AutoFiniteDiff(ADType):
         Of the truncation error. Half of it is the number of pairs `f(x + k h v) - f(x - k h v)`.
     step : float, optional
         Above zero: the change of the entries that move most, relative to the larger of 1 and the
-        largest of the entries that move, rounded to a power of two. The default is
+        largest of the entries that move, rounded down to a power of two. The default is
         `epsilon**(1 / (order + 1))`, with the machine epsilon of the coarsest dtype among the
         leaves that move and the outputs: there both errors below are of one size.
 
@@ -204,12 +204,14 @@ class AutoFiniteDiff(ADType):
 
     Notes
     -----
-    With `m = order / 2` and `h` the change in the direction's own unit, the derivative is off by at
-    most `m!**2 / (2 m + 1)! * h**order * M + K * u * F / h`. `M` bounds the derivative of order
-    `order + 1` in that direction, `F` the values of the function and `u` the relative rounding
-    error of one value; `K` is 1, 1.5, 1.83 and 2.08 for the four orders. At the default step and
-    for a well-scaled function that is about `epsilon**(order / (order + 1))`: 4e-11, 3e-13, 4e-14
-    and 1e-14 in float64. A kink or a pole nearer than `h` spoils it.
+    With `m = order / 2` and `h` the multiple of the direction by which the point is moved, the
+    derivative is off by at most `m!**2 / (2 m + 1)! * M * h**order + K * u * F / h`. `M` bounds the
+    derivative of order `order + 1` in that direction, `F` the function's values, and `u` the
+    relative rounding error of one value; `K` is 1, 1.5, 1.83 and 2.08 for the four orders. With
+    the default step, and `M` and `F` of the size of the derivative itself, this is about
+    `epsilon**(order / (order + 1))` of it: 4e-11, 3e-13, 4e-14 and 1e-14 in float64. `M` grows
+    fast with the order where the function changes over less than the point's size; then give a
+    shorter step. A kink or a pole nearer than `h` spoils it.
 
     References
     ----------
