@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from polylux import arrays
-from polylux.backend import Backend
+from polylux.backend import Backend, Function
 from polylux.dtypes import dtype_kind
 from polylux.errors import ArrayMixError, ObjectiveError, PolyluxError
-from polylux.selectors import ADType
+from polylux.selectors import ADType, Mode
 
 
 class _Depth(threading.local):
@@ -51,6 +51,15 @@ def run(
         raise clearer from error
     finally:
         _DEPTH.value -= 1
+
+
+def value_and_gradient(
+    backend: Backend, function: Function, leaves: tuple[Any, ...], selector: ADType
+) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    """The backend's `value_and_gradient`, or pushforwards where the selector wants forward mode."""
+    if selector.mode is Mode.FORWARD and backend.has_both_modes:
+        return backend.gradient_by_pushforward(function, leaves, selector)
+    return backend.value_and_gradient(function, leaves, selector)
 
 
 def require_real_scalar(value: Any, backend: Backend, selector: ADType, what: str) -> None:

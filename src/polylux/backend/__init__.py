@@ -25,6 +25,7 @@ from polylux.backend._contract import (
     Staged,
     Update,
 )
+from polylux.backend._directions import each_unit_direction, unit_directions
 from polylux.backend._host import HostBackend, stopping_host_gradients
 from polylux.backend._plugin import Plugin
 from polylux.backend._rule import DerivativeRule
@@ -42,5 +43,7 @@ __all__ = [
     "Pull",
     "Staged",
     "Update",
+    "each_unit_direction",
     "stopping_host_gradients",
+    "unit_directions",
 ]

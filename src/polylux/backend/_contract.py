@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from polylux.backend._capability import Accuracy, Capability
+from polylux.backend._directions import each_unit_direction, unit_directions
 from polylux.backend._rule import DerivativeRule
 from polylux.errors import DTypeError, PolyluxError, UnsupportedError
 
@@ -52,6 +55,8 @@ class Backend(ABC):
         What it claims; the conformance suite tests each claim.
     float64 : Accuracy
         Whether float64 is exact, nominal or absent.
+    derivatives : Accuracy
+        Whether derivatives are exact, or truncated as difference quotients are.
     kernels : mapping of str to callable
         Native kernels by name (`"relu"`, `"softmax"`, ...), each equal to the neutral definition
         of the same name, kinks included. The names, their signatures and meaning are those of the
@@ -61,6 +66,7 @@ class Backend(ABC):
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.GRADIENT})
     float64: ClassVar[Accuracy] = Accuracy.EXACT
+    derivatives: ClassVar[Accuracy] = Accuracy.EXACT
     kernels: Mapping[str, Callable[..., Any]] = {}
 
     # --- arrays -----------------------------------------------------------------------------
@@ -196,6 +202,24 @@ class Backend(ABC):
         """
         raise UnsupportedError(f"{selector!r} has no pushforward (forward mode)")
 
+    @property
+    def has_reverse_gradient(self) -> bool:
+        """Whether a gradient takes one sweep, and not a pushforward for each entry of the leaves."""
+        own = type(self)
+        return (
+            own.value_and_gradient is not Backend.value_and_gradient
+            or own.pullback is not Backend.pullback
+        )
+
+    @property
+    def has_both_modes(self) -> bool:
+        """Whether a selector's `mode` is a choice."""
+        return {Capability.FORWARD, Capability.REVERSE} <= self.capabilities
+
+    def calls_of_pushforward(self, selector: ADType) -> int:
+        """How often `pushforward` calls its function: differences need more than one value."""
+        return 1
+
     def gradient_by_pushforward(
         self, function: Function, leaves: Arrays, selector: ADType
     ) -> tuple[Any, Arrays, Arrays]:
@@ -205,20 +229,27 @@ class Backend(ABC):
         """
         xp = self.namespace
         outputs = _as_map(function)
-        zeros = tuple(xp.zeros_like(leaf) for leaf in leaves)
-        value = aux = None
+        sizes = [math.prod(leaf.shape) for leaf in leaves]
+
+        def along(*tangents: Any) -> Arrays:
+            (value,), (slope,), aux = self.pushforward(outputs, leaves, tangents, selector)
+            return value, slope, *aux
+
+        if sum(sizes) > 1 and Capability.VMAP in self.capabilities:
+            stacked = self.vmap(along, unit_directions(xp, leaves), selector)
+            value, *aux = (array[0, ...] for array in (stacked[0], *stacked[2:]))
+            slopes = stacked[1]
+        else:
+            found = [along(*direction) for direction in each_unit_direction(xp, leaves)]
+            if not found:
+                found = [along(*map(xp.zeros_like, leaves))]
+            value, _, *aux = found[0]
+            slopes = xp.stack([slope for _, slope, *_ in found])
         gradients = []
-        for i, leaf in enumerate(leaves):
-            slopes = []
-            for direction in _unit_arrays(xp, leaf):
-                tangents = (*zeros[:i], direction, *zeros[i + 1 :])
-                (value,), (slope,), aux = self.pushforward(outputs, leaves, tangents, selector)
-                slopes.append(slope)
-            flat = xp.stack(slopes) if slopes else zeros[i]
-            gradients.append(xp.astype(xp.reshape(flat, leaf.shape), leaf.dtype))
-        if value is None or aux is None:  # no leaf has an entry
-            (value,), _, aux = self.pushforward(outputs, leaves, zeros, selector)
-        return value, tuple(gradients), aux
+        for leaf, size, end in zip(leaves, sizes, itertools.accumulate(sizes), strict=True):
+            entries = slopes[end - size : end]
+            gradients.append(xp.astype(xp.reshape(entries, leaf.shape), leaf.dtype))
+        return value, tuple(gradients), tuple(aux)
 
     # --- derivatives by hand, and transformations: each with its capability --------------------
 
@@ -315,12 +346,3 @@ def _as_map(function: Function) -> Map:
         return (value,), aux
 
     return outputs
-
-
-def _unit_arrays(xp: Any, leaf: Any) -> Iterator[Any]:
-    """Arrays like the leaf, each one at one entry and zero elsewhere."""
-    zeros = xp.reshape(xp.zeros_like(leaf), (-1,))
-    one = xp.ones_like(zeros[:1])
-    for i in range(zeros.shape[0]):
-        # Put together from pieces: arrays of some backends cannot be written to.
-        yield xp.reshape(xp.concat([zeros[:i], one, zeros[i + 1 :]]), leaf.shape)
