@@ -3,7 +3,16 @@
 from polylux import backend, errors, layers, losses, optimizers
 from polylux.arrays import array_namespace, selector_of, to_backend, to_host
 from polylux.cache import clear_caches
-from polylux.layers import setup
+from polylux.layers import (
+    StatefulLayer,
+    compact,
+    init_fn,
+    non_trainable,
+    setup,
+    testmode,
+    trainmode,
+    update_state,
+)
 from polylux.operators import gradient, value_and_gradient
 from polylux.precision import bf16, f16, f32, f64
 from polylux.preferences import (
@@ -57,6 +66,7 @@ __all__ = [
     "AutoTorch",
     "CustomRule",
     "NoAutoDiff",
+    "StatefulLayer",
     "TrainState",
     "adjust",
     "apply_gradients",
@@ -67,6 +77,7 @@ __all__ = [
     "bf16",
     "checkpoint",
     "clear_caches",
+    "compact",
     "compute_gradients",
     "compute_objective",
     "custom_rule",
@@ -77,8 +88,10 @@ __all__ = [
     "freeze",
     "get_preference",
     "gradient",
+    "init_fn",
     "layers",
     "losses",
+    "non_trainable",
     "optimizers",
     "override_preferences",
     "recursive_add_",
@@ -96,9 +109,12 @@ __all__ = [
     "single_train_step",
     "single_train_step_",
     "stop_gradient",
+    "testmode",
     "thaw",
     "to_backend",
     "to_host",
+    "trainmode",
+    "update_state",
     "value_and_gradient",
     "vmap",
 ]

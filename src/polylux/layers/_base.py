@@ -114,6 +114,15 @@ class HasSetup(Protocol):
     def initial_states(self, rng: np.random.Generator) -> PyTree: ...
 
 
+@runtime_checkable
+class HasCounts(Protocol):
+    """What knows its own numbers of parameters and states."""
+
+    def parameter_count(self) -> int: ...
+
+    def state_count(self) -> int: ...
+
+
 def parameter_count(of: Any, /) -> int:
     """Number of numbers in a parameter tree, or in those that a layer starts with.
 
@@ -135,7 +144,7 @@ def parameter_count(of: Any, /) -> int:
     >>> parameter_count(Dense(2, 3))
     9
     """
-    if isinstance(of, Layer):
+    if isinstance(of, HasCounts):
         return of.parameter_count()
     if isinstance(of, HasSetup):
         of = of.initial_parameters(np.random.default_rng(0))
@@ -161,12 +170,13 @@ def state_count(of: Any, /) -> int:
     >>> state_count({"mean": np.zeros(4), "training": True})
     5
     """
-    if isinstance(of, Layer):
+    if isinstance(of, HasCounts):
         return of.state_count()
     if isinstance(of, HasSetup):
         of = of.initial_states(np.random.default_rng(0))
     arrays, structure = tree.flatten(of, is_array)
-    return sum(math.prod(array.shape) for array in arrays) + len(structure.statics)
+    in_arrays: int = sum(math.prod(array.shape) for array in arrays)
+    return in_arrays + len(structure.statics)
 
 
 def setup(rng: np.random.Generator, model: Any) -> tuple[PyTree, PyTree]:

@@ -69,17 +69,25 @@ class Container(Layer):
 
 
 def call_part(
-    container: Container, name: str, part: Any, x: Any, ps: PyTree, st: PyTree
-) -> tuple[Any, PyTree]:
-    """Output and new states of one part, for the parameters and states of its container."""
+    container: Container,
+    name: str,
+    part: Any,
+    x: Any,
+    ps: PyTree,
+    st: PyTree,
+    changed: dict[str, Any],
+) -> Any:
+    """Output of one part, for the trees of its container; a new state is put into `changed`."""
     if not isinstance(part, HasSetup):
-        return call_function(part, x), st.get(name, {}) if isinstance(st, dict) else {}
+        return call_function(part, x)
     try:
         parameters, state = ps[name], st[name]
     except (KeyError, TypeError, IndexError) as error:
         explain_missing(error, container, name, ps, st)
     y, new = part(x, parameters, state)  # type: ignore[operator]  # a model is callable
-    return y, new
+    if new is not state:
+        changed[name] = new
+    return y
 
 
 def part_shape(part: Any, input_shape: Shape) -> Shape:

@@ -18,8 +18,6 @@ class Outline:
         Each with what stands before it, such as `"encoder="`.
     closing : str
         What stands after the parts.
-    below : str
-        Lines after all this, shown of the outermost layer only.
     is_layer : bool
         Whether the counts are shown; those of an array or a number are part of its layer's.
     """
@@ -29,14 +27,12 @@ class Outline:
     states: int = 0
     parts: tuple[tuple[str, Outline], ...] = ()
     closing: str = ""
-    below: str = ""
     is_layer: bool = True
 
 
 def render(outline: Outline) -> str:
     """The outline as lines, with the totals at the end; the counts are Python comments."""
     rows = _rows(outline, "", "", "")
-    rows += [(line, "") for line in outline.below.splitlines()]
     if outline.parts:
         rows[-1] = (rows[-1][0], f"# Total: {_parameters(outline)}, plus {outline.states:,} states")
     width = max((len(text) for text, note in rows if note), default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ from polylux import tree
 from polylux.arrays import is_array
 from polylux.errors import OptionError
 from polylux.layers._base import Layer, Shape, shape_of, zeros_of
-from polylux.ops import in_precision, keeping_precision
+from polylux.ops import TRAITS, keeping_precision
 from polylux.typing import PyTree
 
 
@@ -61,14 +62,25 @@ class WrappedFunction(Layer):
 
 def call_function(function: Callable[..., Any], *inputs: Any) -> Any:
     """`function(*inputs)`, inside the context in which arrays among the inputs keep their dtypes."""
-    if len(inputs) == 1 and is_array(inputs[0]):
-        return in_precision(function, inputs[0])
-    found, _ = tree.flatten(inputs, is_array)
-    scope = keeping_precision(*found) if found else None
+    scope = precision_of(*inputs)
     if scope is None:
         return function(*inputs)
     with scope:
         return function(*inputs)
+
+
+def precision_of(x: Any, *others: PyTree) -> contextlib.AbstractContextManager[Any] | None:
+    """The context in which the arrays of these trees keep their dtypes, or None.
+
+    Whether there is one is seen from `x` alone, where that is an array.
+    """
+    if is_array(x):
+        if TRAITS[type(x)].scope is None:
+            return None
+        if not others:
+            return keeping_precision(x)
+    found, _ = tree.flatten((x, *others), is_array)
+    return keeping_precision(*found) if found else None
 
 
 def function_shape(function: Callable[..., Any], *input_shapes: Shape) -> Shape:
