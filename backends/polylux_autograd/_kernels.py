@@ -84,8 +84,14 @@ def _sigmoid_pullback(g: Data, residuals: Any, needed: Any, x: Data) -> Any:
     return (slope,)
 
 
+_SATURATED = 800.0  # from here the logistic function is 0 or 1 in float64
+
+
 def _silu(x: Any) -> Any:
-    return x * _sigmoid(x)
+    # In two summands, as inf * 0 would be NaN in a value or a derivative.
+    top = xp.full_like(x, _SATURATED)
+    near = xp.where(x > _SATURATED, top, xp.where(x < -_SATURATED, -top, x))
+    return xp.where(x > _SATURATED, x - top, xp.zeros_like(x)) + near * _sigmoid(near)
 
 
 def _silu_forward(x: Data) -> Any:
@@ -93,15 +99,14 @@ def _silu_forward(x: Data) -> Any:
         return None
     decay, total = _decay(x)
     rising = _rising(x, decay, total)
-    with np.errstate(invalid="ignore"):  # -inf * 0
-        return x * rising, (decay, total, rising)
+    return np.maximum(x, -_SATURATED) * rising, (decay, total, rising)
 
 
 def _silu_pullback(g: Data, residuals: Any, needed: Any, x: Data) -> Any:
     decay, total, rising = residuals
     slope = decay / total
     slope /= total
-    slope *= x
+    slope *= np.clip(x, -_SATURATED, _SATURATED)
     slope += rising
     slope *= g
     return (slope,)
@@ -149,15 +154,15 @@ def _log_sigmoid_pullback(g: Data, residuals: Any, needed: Any, x: Data) -> Any:
 
 
 def _softmax(x: Any, dim: int = -1) -> Any:
-    wide = _widened(x)
-    weights = xp.exp(wide - _largest(wide, dim))
+    weights = xp.exp(_shifted(_widened(x), dim)[0])
     return xp.astype(weights / xp.sum(weights, axis=dim, keepdims=True), x.dtype, copy=False)
 
 
 def _softmax_forward(x: Data, dim: int = -1) -> Any:
-    if x.dtype not in _FULL:
+    parts = _exponentials(x, dim)
+    if parts is None:
         return None
-    _, out, total = _exponentials(x, dim)
+    _, out, total = parts
     out /= total
     return out, out
 
@@ -170,17 +175,19 @@ def _softmax_pullback(g: Data, out: Any, needed: Any, x: Data, dim: int = -1) ->
 
 def _log_softmax(x: Any, dim: int = -1) -> Any:
     wide = _widened(x)
-    shifted = wide - _largest(wide, dim)
+    shifted, is_infinite = _shifted(wide, dim)
     total = xp.sum(xp.exp(shifted), axis=dim, keepdims=True)
-    return xp.astype(shifted - xp.log(total), x.dtype, copy=False)
+    below = xp.logical_and(is_infinite, wide != xp.inf)
+    limit = xp.where(below, xp.full_like(wide, -xp.inf), xp.zeros_like(wide))
+    return xp.astype(shifted - xp.log(total) + limit, x.dtype, copy=False)
 
 
 def _log_softmax_forward(x: Data, dim: int = -1) -> Any:
-    if x.dtype not in _FULL:
+    parts = _exponentials(x, dim)
+    if parts is None:
         return None
-    out, weights, total = _exponentials(x, dim)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        out -= np.log(total)
+    out, weights, total = parts
+    out -= np.log(total)
     weights /= total
     return out, weights
 
@@ -190,16 +197,27 @@ def _log_softmax_pullback(g: Data, weights: Any, needed: Any, x: Data, dim: int 
     return (slope, None)[: len(needed)]
 
 
-def _exponentials(x: Data, dim: int) -> tuple[Data, Data, Data]:
-    """`x` less its largest entry, the exponentials of that, and their sum."""
-    with np.errstate(invalid="ignore"):  # inf - inf: NaN, as in the reference
-        shifted = x - x.max(axis=dim, keepdims=True)
-        weights = np.exp(shifted)
-        return shifted, weights, weights.sum(axis=dim, keepdims=True)
+def _exponentials(x: Data, dim: int) -> tuple[Data, Data, Data] | None:
+    """`x` less its largest entry, the exponentials of that, and their sum.
+
+    None where a largest entry is not finite: the reference knows the limits.
+    """
+    if x.dtype not in _FULL or not x.size:
+        return None
+    largest = x.max(axis=dim, keepdims=True)
+    if not np.isfinite(largest).all():
+        return None
+    shifted = x - largest
+    weights = np.exp(shifted)
+    return shifted, weights, weights.sum(axis=dim, keepdims=True)
 
 
-def _largest(x: Any, dim: int) -> Any:
-    return xp.max(stop_gradient(x), axis=dim, keepdims=True)
+def _shifted(x: Any, dim: int) -> tuple[Any, Any]:
+    """`x` less its largest entry along `dim`, and where that is inf: there entries of inf are 0."""
+    largest = xp.max(stop_gradient(x), axis=dim, keepdims=True)
+    is_infinite = largest == xp.inf
+    finite = xp.where(is_infinite, xp.full_like(largest, xp.finfo(x.dtype).max), largest)
+    return xp.where(x == xp.inf, xp.zeros_like(x), x - finite), is_infinite
 
 
 def _widened(x: Any) -> Any:
@@ -263,13 +281,12 @@ def _softmax_cross_entropy(logits: Any, target: Any, dim: int = -1) -> Any:
 
 
 def _softmax_cross_entropy_forward(logits: Data, target: Data, dim: int = -1) -> Any:
-    if (
-        logits.shape != target.shape
-        or logits.dtype != target.dtype
-        or logits.dtype not in _FULL
-    ):
+    if logits.shape != target.shape or logits.dtype != target.dtype:
         return None
-    logarithms, weights = _log_softmax_forward(logits, dim)
+    parts = _log_softmax_forward(logits, dim)
+    if parts is None:
+        return None
+    logarithms, weights = parts
     with np.errstate(invalid="ignore"):  # 0 * -inf
         out = (target * logarithms).sum(axis=dim)
     return -out, (logarithms, weights)

@@ -1,4 +1,4 @@
-"""JAX's own kernels for neutral functions of the core: the convolution."""
+"""JAX's own kernels for neutral functions of the core: convolution and scan."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from polylux_jax import _convolution
+from polylux_jax import _convolution, _scan
 
 # Under jit XLA fuses neutral definitions as well as `jax.nn`: no activation of its own was faster
 # in a whole training step. And none but `relu` keeps to the conventions: `jax.nn.softmax` of
 # float16 adds up in float16, and the derivative of `jax.nn.sigmoid`, s * (1 - s), loses its digits
 # at 30.
-KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType({**_convolution.KERNELS})
+KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType({**_convolution.KERNELS, **_scan.KERNELS})

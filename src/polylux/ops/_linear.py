@@ -1,4 +1,4 @@
-"""Affine maps of the last axis."""
+"""Affine maps of the last axis, and of single entries."""
 
 from __future__ import annotations
 
@@ -40,4 +40,39 @@ def dense(x: Any, weight: Any, bias: Any = None, /) -> Any:
     array([[4.5, 6.5]])
     """
     y = x @ weight
+    return y if bias is None else y + bias
+
+
+def _check_scale(x: Any, weight: Any, bias: Any = None) -> None:
+    if type(weight) is not type(x) or (bias is not None and type(bias) is not type(x)):
+        common_owner((x, weight, bias), "scale")
+
+
+@native(check=_check_scale)
+def scale(x: Any, weight: Any, bias: Any = None, /) -> Any:
+    """`x * weight + bias`, entry by entry.
+
+    Parameters
+    ----------
+    x : array of a real floating dtype
+    weight : array of the same dtype
+        Of the shape of the last axes of `x`.
+    bias : array of the weight's shape and dtype, optional
+
+    Returns
+    -------
+    array of the shape of x
+
+    Raises
+    ------
+    ArrayMixError
+        If the arrays belong to different libraries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scale(np.asarray([[3.0, 4.0]]), np.asarray([1.0, 2.0]))
+    array([[3., 8.]])
+    """
+    y = x * weight
     return y if bias is None else y + bias

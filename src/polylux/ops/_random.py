@@ -10,6 +10,7 @@ import array_api_compat
 from polylux.arrays import array_namespace
 from polylux.threefry import threefry
 
+
 def random_words(key: Any, count: Any, length: int, /) -> Any:
     """Random words for one use of a key.
 
