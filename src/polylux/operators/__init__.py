@@ -1,6 +1,37 @@
 """Operators: derivatives of functions of trees, for any backend."""
 
-from polylux.operators._gradient import gradient
-from polylux.operators._value_and_gradient import value_and_gradient
+from polylux.operators._derivative import derivative, value_and_derivative
+from polylux.operators._gradient import gradient, value_and_gradient
+from polylux.operators._hessian import hessian, value_gradient_and_hessian
+from polylux.operators._hvp import hvp, value_gradient_and_hvp
+from polylux.operators._jacobian import jacobian, value_and_jacobian
+from polylux.operators._pullback import pullback, value_and_pullback
+from polylux.operators._pushforward import pushforward, value_and_pushforward
+from polylux.operators._second_derivative import (
+    second_derivative,
+    value_derivative_and_second_derivative,
+)
 
-__all__ = ["gradient", "value_and_gradient"]
+jvp = pushforward
+vjp = pullback
+
+__all__ = [
+    "derivative",
+    "gradient",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "pullback",
+    "pushforward",
+    "second_derivative",
+    "value_and_derivative",
+    "value_and_gradient",
+    "value_and_jacobian",
+    "value_and_pullback",
+    "value_and_pushforward",
+    "value_derivative_and_second_derivative",
+    "value_gradient_and_hessian",
+    "value_gradient_and_hvp",
+    "vjp",
+]

@@ -131,7 +131,7 @@ def test_closure_over_a_changed_number_is_seen(selector):
         (lambda x: (x > 0).all(), np.ones(2), ObjectiveError, "dtype"),
         (lambda x: np.asarray(1.0), np.ones(2), ArrayMixError, "must be an array of"),
         (lambda x: x.sum(), np.arange(2), NothingTrainableError, "no trainable leaf"),
-        (3.0, np.ones(2), OptionError, r"\(f, selector, x\)"),
+        (3.0, np.ones(2), OptionError, r"\(f, selector, x, \*constants\)"),
     ],
     ids=["not 0-d", "float", "boolean", "numpy", "integers", "not callable"],
 )
