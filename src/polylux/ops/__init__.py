@@ -5,10 +5,11 @@ from polylux.ops._activations import ACTIVATIONS, activation
 from polylux.ops._convolution import convolution
 from polylux.ops._dropout import dropout
 from polylux.ops._elementwise import identity, log_sigmoid, relu, sigmoid, silu, softplus, tanh
+from polylux.ops._embedding import embedding
 from polylux.ops._fold import foldl_init
 from polylux.ops._gates import multigate
 from polylux.ops._gelu import gelu
-from polylux.ops._linear import dense
+from polylux.ops._linear import dense, scale
 from polylux.ops._native import (
     TRAITS,
     Native,
@@ -24,6 +25,7 @@ from polylux.ops._pooling import max_pool, mean_pool
 from polylux.ops._properties import getproperty, istraining
 from polylux.ops._random import random_words, uniform
 from polylux.ops._roots import rsqrt
+from polylux.ops._scan import scan
 from polylux.ops._slices import BatchFirst, TimeFirst, eachslice
 from polylux.ops._softmax import log_softmax, logsumexp, softmax
 from polylux.ops._windows import Pairs, output_lengths, same_padding
@@ -45,6 +47,7 @@ __all__ = [
     "dropout",
     "dtype_name",
     "eachslice",
+    "embedding",
     "foldl_init",
     "gelu",
     "getproperty",
@@ -70,6 +73,8 @@ __all__ = [
     "rms_norm",
     "rsqrt",
     "same_padding",
+    "scale",
+    "scan",
     "sigmoid",
     "silu",
     "softmax",
