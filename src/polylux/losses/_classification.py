@@ -1,23 +1,74 @@
-"""Losses of predicted classes."""
+"""Losses of one class among several, for each lane along an axis."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import operator
 from typing import Any, ClassVar
 
-import array_api_compat
-
 from polylux.arrays import is_array
-from polylux.errors import DomainError, OptionError, ShapeError
-from polylux.losses._base import Loss, real_option
+from polylux.errors import ShapeError
+from polylux.losses import _options
+from polylux.losses._base import Loss, Targets
 from polylux.losses._kernels import softmax_cross_entropy, softmax_cross_entropy_mean
-from polylux.ops import dtype_name, kind_of
+from polylux.losses._labels import along, check_dim, from_labels
+from polylux.losses._pointwise import (
+    cross_entropy_terms,
+    divergence_terms,
+    focal_terms_of_class,
+)
+from polylux.ops import kind_of
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class CrossEntropyLoss(Loss):
+class _LaneLoss(Loss):
+    """A loss whose items are the lanes along `dim`."""
+
+    dim: int = -1
+    epsilon: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _options.whole(self, "dim")
+        _options.at_least_zero(self, "epsilon", optional=True)
+
+
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class _LabelLoss(_LaneLoss):
+    """A lane loss that takes integer labels too."""
+
+    ignore_index: int | None = None
+
+    needs: ClassVar[str] = (
+        "a target of the prediction's shape, or integer labels without the axis of classes"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _options.whole(self, "ignore_index", optional=True)
+
+    def _class_weights(self, prediction: Any) -> tuple[float, ...] | None:
+        return None
+
+    def _fit(self, xp: Any, prediction: Any, target: Any, dtype: Any) -> Targets:
+        if is_array(target) and kind_of(target) == "integer":
+            check_dim(self, prediction)
+            shape = tuple(prediction.shape)
+            axis = self.dim % len(shape)
+            if tuple(target.shape) == shape[:axis] + shape[axis + 1 :]:
+                return from_labels(
+                    xp,
+                    self,
+                    prediction,
+                    target,
+                    dtype,
+                    self.ignore_index,
+                    self._class_weights(prediction),
+                )
+        return super()._fit(xp, prediction, target, dtype)
+
+
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class CrossEntropyLoss(_LabelLoss):
     """Cross entropy of predicted and given class probabilities; an item is one lane along `dim`.
 
     With `logits=False` the prediction holds probabilities `p`, taken as they are, and an item is
@@ -35,13 +86,29 @@ class CrossEntropyLoss(Loss):
         A number `a` in [0, 1]: the target `t` becomes `t * (1 - a) + a / k`, for `k` classes.
     logits : bool
         Whether the prediction holds logits instead of probabilities.
+    weight : sequence of float, optional
+        One number for each class, by which its term is multiplied.
+    ignore_index : int, optional
+        Label of items that do not count: they are 0, and the mean leaves them out.
     agg : "mean", "sum", "none", None or callable
         What is done with the items; these have the prediction's shape without `dim`.
+
+    Raises
+    ------
+    DomainError
+        At a call, for a label outside 0 .. k-1 that is not `ignore_index`. Under a trace (jit),
+        where labels have no values, the item of such a label is NaN instead.
 
     Notes
     -----
     The target has the prediction's shape (one-hot or soft; it need not add up to 1), or holds
-    integer labels in the shape of the items. A label outside 0 .. k-1 gives NaN.
+    integer labels in the shape of the items. As in `torch.nn.CrossEntropyLoss`, with labels and
+    `weight` the mean is the sum of the items over the sum of their labels' weights; with targets
+    of the prediction's shape it is over the number of items.
+
+    References
+    ----------
+    Utilities page, CrossEntropyLoss.
 
     Examples
     --------
@@ -59,81 +126,157 @@ class CrossEntropyLoss(Loss):
     1.607605
     """
 
-    dim: int = -1
-    epsilon: float | None = None
     label_smoothing: float | None = None
     logits: bool = False
-
-    needs: ClassVar[str] = (
-        "a target of the prediction's shape, or integer labels without the axis of classes"
-    )
+    weight: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if isinstance(self.dim, bool):
-            raise OptionError(f"CrossEntropyLoss(dim=...) takes an int, got {self.dim!r}")
-        try:
-            object.__setattr__(self, "dim", operator.index(self.dim))
-        except TypeError:
-            raise OptionError(f"CrossEntropyLoss(dim=...) takes an int, got {self.dim!r}") from None
-        if not isinstance(self.logits, bool):
-            raise OptionError(f"CrossEntropyLoss(logits=...) takes a bool, got {self.logits!r}")
-        epsilon = real_option(self, "epsilon")
-        if epsilon is not None and not 0 <= epsilon < math.inf:
-            raise DomainError(f"CrossEntropyLoss(epsilon=...) must be at least 0, got {epsilon}")
-        smoothing = real_option(self, "label_smoothing")
-        if smoothing is not None and not 0 <= smoothing <= 1:
-            raise DomainError(
-                f"CrossEntropyLoss(label_smoothing=...) must be in [0, 1], got {smoothing}"
-            )
-        object.__setattr__(self, "_fused", self.logits and self.agg == "mean" and not smoothing)
+        _options.flag(self, "logits")
+        _options.fraction(self, "label_smoothing")
+        _options.weights(self, "weight")
+        plain = not self.label_smoothing and self.weight is None
+        object.__setattr__(self, "_fused", self.logits and self.agg == "mean" and plain)
 
     def _mean(self, prediction: Any, target: Any) -> Any:
-        self._check_dim(prediction)
+        check_dim(self, prediction)
         return softmax_cross_entropy_mean(prediction, target, self.dim)
 
     def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        self._check_dim(prediction)
-        if self.label_smoothing:
-            share = self.label_smoothing / prediction.shape[self.dim]
-            target = target * (1 - self.label_smoothing) + share
+        check_dim(self, prediction)
+        target = _smoothed(target, self.label_smoothing, prediction.shape[self.dim])
+        weights = self._class_weights(prediction)
+        if weights is not None:
+            axis = self.dim % prediction.ndim
+            target = target * along(xp, weights, prediction, axis, prediction.dtype)
         if self.logits:
             return softmax_cross_entropy(prediction, target, self.dim)
-        shifted = prediction + (epsilon if self.epsilon is None else self.epsilon)
-        # Two `where`: the logarithm that is not used must not be infinite, for its derivative.
-        unused = target == 0
-        logarithm = xp.log(xp.where(unused, xp.ones_like(shifted), shifted))
-        return -xp.sum(xp.where(unused, xp.zeros_like(target), target * logarithm), axis=self.dim)
+        terms = cross_entropy_terms(prediction, target, epsilon=epsilon)
+        return xp.sum(terms, axis=self.dim)
 
-    def _fit(self, xp: Any, prediction: Any, target: Any, dtype: Any) -> Any:
-        if not (is_array(target) and kind_of(target) == "integer"):
-            return super()._fit(xp, prediction, target, dtype)
-        self._check_dim(prediction)
-        shape = tuple(prediction.shape)
-        axis = self.dim % len(shape)
-        if tuple(target.shape) != shape[:axis] + shape[axis + 1 :]:
-            return super()._fit(xp, prediction, target, dtype)
-        return _one_hot(xp, target, axis, shape, dtype)
-
-    def _check_dim(self, prediction: Any) -> None:
-        if not -prediction.ndim <= self.dim < prediction.ndim:
+    def _class_weights(self, prediction: Any) -> tuple[float, ...] | None:
+        if self.weight is not None and len(self.weight) != prediction.shape[self.dim]:
             raise ShapeError(
-                f"CrossEntropyLoss(dim={self.dim}) got a prediction of shape "
-                f"{tuple(prediction.shape)}, which has no axis {self.dim}"
+                f"CrossEntropyLoss(weight=...) has {len(self.weight)} numbers, but the prediction "
+                f"of shape {tuple(prediction.shape)} has {prediction.shape[self.dim]} classes "
+                f"along dim={self.dim}"
             )
+        return self.weight
 
 
-def _one_hot(xp: Any, labels: Any, axis: int, shape: tuple[int, ...], dtype: Any) -> Any:
-    """1 where the place along `axis` is the label, else 0; NaN for a label of no class."""
-    classes = shape[axis]
-    if dtype_name(labels.dtype) in ("int8", "uint8", "int16", "uint16"):
-        labels = xp.astype(labels, xp.int32)  # the number of classes may not fit into these
-    labels = xp.expand_dims(labels, axis=axis)
-    places = xp.arange(classes, dtype=labels.dtype, device=array_api_compat.device(labels))
-    lane = [1] * len(shape)
-    lane[axis] = classes
-    hot = xp.astype(labels == xp.reshape(places, tuple(lane)), dtype)
-    # Under a trace the labels' values are unknown, so a wrong one cannot raise; it must not
-    # count as a lane without a class either, whose loss would be 0.
-    known = (labels >= 0) & (labels < classes)
-    return xp.where(known, hot, xp.full_like(hot, math.nan))
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class FocalLoss(_LabelLoss):
+    """Focal loss: cross entropy with less weight for what is predicted well.
+
+    An item is one lane along `dim`, the sum of `-t * (1 - q)**gamma * log(q)` for `q = p + epsilon`
+    and probabilities `p`; a term with `t = 0` is 0. Where epsilon makes `q` larger than 1, a power
+    that is no whole number is that of 0.
+
+    Parameters
+    ----------
+    gamma : float
+        At least 0; with 0, this is the cross entropy.
+    dim : int
+        The axis of classes.
+    epsilon : float, optional
+        By default the machine epsilon of the prediction's dtype.
+    ignore_index : int, optional
+        Label of items that do not count: they are 0, and the mean leaves them out.
+    agg : "mean", "sum", "none", None or callable
+        What is done with the items; these have the prediction's shape without `dim`.
+
+    Raises
+    ------
+    DomainError
+        At a call, for a label outside 0 .. k-1 that is not `ignore_index`. Under a trace (jit),
+        where labels have no values, the item of such a label is NaN instead.
+
+    Notes
+    -----
+    The target has the prediction's shape, or holds integer labels in the shape of the items.
+
+    References
+    ----------
+    T.-Y. Lin et al., Focal loss for dense object detection, arXiv:1708.02002, equation 4.
+    Utilities page, FocalLoss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polylux.ops import softmax
+    >>> p = softmax(np.reshape(np.arange(-7, 8, dtype=np.float32), (5, 3)))
+    >>> y = np.eye(3)[[0, 1, 2, 1, 0]]
+    >>> round(float(FocalLoss()(p, y)), 6)
+    1.127756
+    """
+
+    gamma: float = 2.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _options.at_least_zero(self, "gamma")
+
+    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
+        check_dim(self, prediction)
+        terms = focal_terms_of_class(prediction, target, epsilon=epsilon, gamma=self.gamma)
+        return xp.sum(terms, axis=self.dim)
+
+
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class KLDivergenceLoss(_LaneLoss):
+    """Kullback-Leibler divergence of given probabilities from predicted ones.
+
+    An item is one lane along `dim`, the sum of `t * log(t) - y * log(p + epsilon)`, where `y` is
+    the smoothed target and a term of weight 0 is 0. Prediction and target are probabilities.
+
+    Parameters
+    ----------
+    dim : int
+        The axis of classes.
+    epsilon : float, optional
+        By default the machine epsilon of the prediction's dtype.
+    label_smoothing : float, optional
+        A number `a` in [0, 1]: `y = t * (1 - a) + a / k`, for `k` classes. It does not enter the
+        first term, so that the loss may be negative.
+    agg : "mean", "sum", "none", None or callable
+        What is done with the items; these have the prediction's shape without `dim`.
+
+    References
+    ----------
+    Utilities page, KLDivergenceLoss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> p = np.full((2, 2), 0.5)
+    >>> round(float(KLDivergenceLoss()(p, np.eye(2))), 6)  # log 2
+    0.693147
+    >>> round(float(KLDivergenceLoss(agg="sum")(p, np.eye(2))), 6)
+    1.386294
+    >>> float(KLDivergenceLoss(epsilon=0)(p, p))
+    0.0
+    >>> float(KLDivergenceLoss(epsilon=0)(np.eye(2), p))
+    inf
+    """
+
+    label_smoothing: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _options.fraction(self, "label_smoothing")
+
+    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
+        check_dim(self, prediction)
+        if not self.label_smoothing:
+            terms = divergence_terms(prediction, target, epsilon=epsilon)
+        else:
+            given = _smoothed(target, self.label_smoothing, prediction.shape[self.dim])
+            logarithm = xp.log(xp.where(target == 0, 1.0, target))
+            terms = target * logarithm + cross_entropy_terms(prediction, given, epsilon=epsilon)
+        return xp.sum(terms, axis=self.dim)
+
+
+def _smoothed(target: Any, label_smoothing: float | None, classes: int) -> Any:
+    if not label_smoothing:
+        return target
+    return target * (1 - label_smoothing) + label_smoothing / classes

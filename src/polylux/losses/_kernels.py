@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from polylux.arrays import array_namespace
+from polylux.losses._pointwise import absolute_error, binary_cross_entropy_logits, huber_error
 from polylux.ops import log_softmax, native
 
 
@@ -32,6 +33,77 @@ def mse(prediction: Any, target: Any, /) -> Any:
 
 
 @native()
+def mae(prediction: Any, target: Any, /) -> Any:
+    """Mean of the absolute differences; the derivative of one that is 0 is 0.
+
+    Parameters
+    ----------
+    prediction, target : arrays of one shape and one real floating dtype
+
+    Returns
+    -------
+    0-d array
+        NaN for arrays without an element.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(mae(np.asarray([1.0, 4.0]), np.asarray([1.0, 2.0])))
+    1.0
+    """
+    return array_namespace(prediction).mean(absolute_error(prediction, target))
+
+
+@native()
+def huber(prediction: Any, target: Any, delta: float, /) -> Any:
+    """Mean of half the squared differences, which go on linearly beyond `delta`.
+
+    Parameters
+    ----------
+    prediction, target : arrays of one shape and one real floating dtype
+    delta : float
+        Above 0.
+
+    Returns
+    -------
+    0-d array
+        NaN for arrays without an element.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(huber(np.asarray([1.0, 4.0]), np.asarray([1.0, 2.0]), 1.0))
+    0.75
+    """
+    return array_namespace(prediction).mean(huber_error(prediction, target, delta=delta))
+
+
+@native()
+def binary_cross_entropy_logits_mean(logits: Any, target: Any, /) -> Any:
+    """Mean of `-t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z))`.
+
+    Parameters
+    ----------
+    logits, target : arrays of one shape and one real floating dtype
+
+    Returns
+    -------
+    0-d array
+        NaN for arrays without an element. Value and derivative `sigmoid(z) - t` are right to the
+        last digits also where these two are nearly equal; an infinite logit of the right class
+        has the value 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(binary_cross_entropy_logits_mean(np.asarray([1e3, -1e3]), np.asarray([1.0, 0.0])))
+    0.0
+    """
+    items = binary_cross_entropy_logits(logits, target, label_smoothing=0.0)
+    return array_namespace(logits).mean(items)
+
+
+@native()
 def softmax_cross_entropy(logits: Any, target: Any, dim: int = -1, /) -> Any:
     """Cross entropy of `softmax(logits)` with the target, for each lane along `dim`.
 
@@ -44,8 +116,8 @@ def softmax_cross_entropy(logits: Any, target: Any, dim: int = -1, /) -> Any:
     Returns
     -------
     array without that axis
-        The negative sum of `target * log_softmax(logits)`; its gradient in the logits is
-        `softmax(logits) * sum(target) - target`.
+        The negative sum of `target * log_softmax(logits)`, where a term whose target is 0 is 0;
+        its gradient in the logits is `softmax(logits) * sum(target) - target`.
 
     Examples
     --------
@@ -55,7 +127,8 @@ def softmax_cross_entropy(logits: Any, target: Any, dim: int = -1, /) -> Any:
     array([1.38629436])
     """
     xp = array_namespace(logits)
-    return -xp.sum(target * log_softmax.neutral(logits, dim), axis=dim)
+    terms = target * log_softmax.neutral(logits, dim)
+    return -xp.sum(xp.where(target == 0, 0.0, terms), axis=dim)
 
 
 @native()

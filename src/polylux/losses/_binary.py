@@ -1,0 +1,131 @@
+"""Losses of one class or the other, for each element."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from polylux.losses import _options
+from polylux.losses._base import Loss
+from polylux.losses._kernels import binary_cross_entropy_logits_mean
+from polylux.losses._pointwise import (
+    binary_cross_entropy,
+    binary_cross_entropy_logits,
+    binary_focal,
+)
+
+
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class BinaryCrossEntropyLoss(Loss):
+    """Cross entropy of two classes; an item is one element.
+
+    With `logits=False` the prediction is the probability `p` of the class 1, and an item is
+    `-t * log(p + epsilon) - (1 - t) * log(1 - p + epsilon)`, where a term of weight 0 is 0. With
+    `logits=True` it is `-t * log_sigmoid(z) - (1 - t) * log_sigmoid(-z)`, whose derivative is
+    `sigmoid(z) - t`, right to the last digits also where these two are nearly equal.
+
+    Parameters
+    ----------
+    epsilon : float, optional
+        Added inside the logarithms; by default the machine epsilon of the prediction's dtype.
+        Unused with `logits=True`.
+    label_smoothing : float, optional
+        A number `a` in [0, 1]: the target `t` becomes `t * (1 - a) + a / 2`.
+    logits : bool
+        Whether the prediction holds logits instead of probabilities.
+    agg : "mean", "sum", "none", None or callable
+        What is done with the items, one for each element.
+
+    Notes
+    -----
+    There is no weight of the positive class: `sample_weight=` at the call does that and more.
+
+    References
+    ----------
+    Utilities page, BinaryCrossEntropyLoss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polylux.ops import sigmoid
+    >>> z, t = np.asarray([2, -1, np.pi]), np.asarray([1, 0, 1])
+    >>> round(float(BinaryCrossEntropyLoss(logits=True)(z, t)), 6)
+    0.160832
+    >>> round(float(BinaryCrossEntropyLoss()(sigmoid(z), t)), 6)
+    0.160832
+    >>> round(float(BinaryCrossEntropyLoss(logits=True, label_smoothing=0.1)(z, t)), 6)
+    0.263192
+    >>> round(float(BinaryCrossEntropyLoss(label_smoothing=0.1)(sigmoid(z), t)), 6)
+    0.263192
+    """
+
+    epsilon: float | None = None
+    label_smoothing: float | None = None
+    logits: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _options.flag(self, "logits")
+        _options.at_least_zero(self, "epsilon", optional=True)
+        _options.fraction(self, "label_smoothing")
+        fused = self.logits and self.agg == "mean" and not self.label_smoothing
+        object.__setattr__(self, "_fused", fused)
+
+    def _mean(self, prediction: Any, target: Any) -> Any:
+        return binary_cross_entropy_logits_mean(prediction, target)
+
+    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
+        smoothing = self.label_smoothing or 0.0
+        if self.logits:
+            return binary_cross_entropy_logits(prediction, target, label_smoothing=smoothing)
+        return binary_cross_entropy(
+            prediction, target, epsilon=epsilon, label_smoothing=smoothing
+        )
+
+
+@dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
+class BinaryFocalLoss(Loss):
+    """Focal loss of two classes: cross entropy with less weight for what is predicted well.
+
+    An item is `-(1 - q)**gamma * log(q)`, where `q` is the probability given to the target,
+    `t * p + (1 - t) * (1 - p) + epsilon`. Where epsilon makes it larger than 1, a power that is no
+    whole number is that of 0.
+
+    Parameters
+    ----------
+    gamma : float
+        At least 0; with 0, this is the cross entropy.
+    epsilon : float, optional
+        By default the machine epsilon of the prediction's dtype.
+    agg : "mean", "sum", "none", None or callable
+        What is done with the items, one for each element.
+
+    References
+    ----------
+    T.-Y. Lin et al., Focal loss for dense object detection, arXiv:1708.02002, equation 4.
+    Utilities page, BinaryFocalLoss.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polylux.ops import sigmoid
+    >>> p = sigmoid(np.asarray([[-1.0, 1.0], [0.0, 0.0], [-1.0, 1.0]]))
+    >>> t = np.asarray([[0, 1], [1, 0], [0, 1]])
+    >>> round(float(BinaryFocalLoss()(p, t)), 8)
+    0.07286756
+    >>> round(float(BinaryFocalLoss(gamma=0)(p, t)), 8)
+    0.4398898
+    >>> round(float(BinaryCrossEntropyLoss()(p, t)), 8)
+    0.4398898
+    """
+
+    gamma: float = 2.0
+    epsilon: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _options.at_least_zero(self, "gamma")
+        _options.at_least_zero(self, "epsilon", optional=True)
+
+    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
+        return binary_focal(prediction, target, epsilon=epsilon, gamma=self.gamma)

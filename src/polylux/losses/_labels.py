@@ -1,0 +1,94 @@
+"""Integer class labels as targets: checked, made one-hot, with the weights of their items."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import array_api_compat
+
+from polylux.errors import DomainError, ShapeError
+from polylux.losses._base import Targets
+from polylux.ops import dtype_name
+
+
+def from_labels(
+    xp: Any,
+    loss: Any,
+    prediction: Any,
+    labels: Any,
+    dtype: Any,
+    ignored: int | None,
+    weights: tuple[float, ...] | None,
+) -> Targets:
+    """The one-hot targets of labels, which have the prediction's shape without the axis `dim`."""
+    axis = loss.dim % prediction.ndim
+    classes = prediction.shape[axis]
+    kept = None
+    if ignored is not None:
+        kept = labels != ignored
+        labels = xp.where(kept, labels, xp.zeros_like(labels))
+    known = _all_known(xp, loss, labels, classes)
+    hot = _one_hot(xp, labels, axis, tuple(prediction.shape), dtype, known)
+    each = None if kept is None else xp.astype(kept, dtype)
+    if weights is not None:
+        each_class = xp.sum(hot * along(xp, weights, prediction, axis, dtype), axis=axis)
+        each = each_class if each is None else each * each_class
+    return Targets(hot, each, kept)
+
+
+def along(
+    xp: Any, weights: tuple[float, ...], prediction: Any, axis: int, dtype: Any
+) -> Any:
+    """The weights of the classes as an array that broadcasts along the axis of classes."""
+    shape = [1] * prediction.ndim
+    shape[axis] = len(weights)
+    array = xp.asarray(weights, dtype=dtype, device=array_api_compat.device(prediction))
+    return xp.reshape(array, tuple(shape))
+
+
+def check_dim(loss: Any, prediction: Any) -> None:
+    """Raise if the prediction has no axis `loss.dim`."""
+    if not -prediction.ndim <= loss.dim < prediction.ndim:
+        raise ShapeError(
+            f"{type(loss).__name__}(dim={loss.dim}) got a prediction of shape "
+            f"{tuple(prediction.shape)}, which has no axis {loss.dim}"
+        )
+
+
+def _all_known(xp: Any, loss: Any, labels: Any, classes: int) -> bool:
+    """Whether the labels were seen to be in range; raises if they were seen not to be."""
+    if not math.prod(labels.shape):
+        return True
+    try:
+        low, high = int(xp.min(labels)), int(xp.max(labels))
+    except (TypeError, RuntimeError):
+        return False  # a traced array has no values: JAX raises the one, torch the other
+    if low < 0 or high >= classes:
+        wrong = low if low < 0 else high
+        mend = "" if loss.ignore_index is not None else f", or set ignore_index={wrong}"
+        raise DomainError(
+            f"{type(loss).__name__} needs class labels of 0 .. {classes - 1} in the target, as the "
+            f"prediction has {classes} entries along dim={loss.dim}; got {wrong}; "
+            f"correct the labels{mend}"
+        )
+    return True
+
+
+def _one_hot(
+    xp: Any, labels: Any, axis: int, shape: tuple[int, ...], dtype: Any, known: bool
+) -> Any:
+    """1 where the place along `axis` is the label, else 0; NaN for a label of no class."""
+    classes = shape[axis]
+    if dtype_name(labels.dtype) in ("int8", "uint8", "int16", "uint16"):
+        labels = xp.astype(labels, xp.int32)  # the number of classes may not fit into these
+    labels = xp.expand_dims(labels, axis=axis)
+    places = xp.arange(classes, dtype=labels.dtype, device=array_api_compat.device(labels))
+    lane = [1] * len(shape)
+    lane[axis] = classes
+    hot = xp.astype(labels == xp.reshape(places, tuple(lane)), dtype)
+    if known:
+        return hot
+    # Under a trace a wrong label cannot raise; it must not count as a lane without a class
+    # either, whose loss would be 0.
+    return xp.where((labels >= 0) & (labels < classes), hot, xp.full_like(hot, math.nan))
