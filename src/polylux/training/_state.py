@@ -134,7 +134,9 @@ class TrainState:
             with arrays.precision_scope(*buffers.trainable):
                 buffers.init_slots(self.optimizer, xp)
         assert buffers.slots is not None
-        slots = zip(self.optimizer.slots, buffers.slots, strict=True)
+        # A backend's own form of a slot is no container to anybody else: copies, pickles and
+        # moves would take it for a leaf.
+        slots = zip(self.optimizer.slots, map(tuple, buffers.slots), strict=True)
         return {"count": buffers.count, **dict(slots)}
 
     def replace(self, **fields: Any) -> TrainState:
