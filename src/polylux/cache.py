@@ -13,7 +13,7 @@ import types
 import warnings
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from polylux.errors import RetraceWarning
@@ -172,16 +172,19 @@ class Cache:
 
 
 class LRU:
-    """Entries of the operators by function, over all runs, bounded."""
+    """Entries of the operators by function and kind of call, over all runs, bounded."""
 
     def __init__(self, size: int = 128) -> None:
         self._caches: OrderedDict[Any, tuple[Any, Cache]] = OrderedDict()
         self._size = size
         self._lock = threading.Lock()
 
-    def of(self, function: Any) -> Cache:
-        """The cache for a function; the function is kept alive with it."""
-        key = function if isinstance(function, Spec) else id(function)
+    def of(self, function: Any, kind: tuple[Hashable, ...]) -> Cache:
+        """The cache for a function and a kind of call; the function is kept alive with it.
+
+        One kind does not push out another, nor is it taken for a call that is traced anew.
+        """
+        key = (function if isinstance(function, Spec) else id(function), *kind)
         with self._lock:
             found = self._caches.get(key)
             if found is None:

@@ -198,18 +198,14 @@ class Call:
         if not backend.is_staged(selector) or backend.is_tracing():
             # Inside a trace the function may have captured traced values, which no cache may keep.
             return self.function()
-        cache = OPERATORS.of(self.f)
+        name = self.operator.name
         # Under SecondOrder the outer mode is no part of the backend's own selector.
-        parts = (
-            self.operator.name, selector, self.levels[0].means.asked, self.f, self.layout,
-            self.direction_structure, self.constants_structure, self.has_aux, self.batched,
-        )  # fmt: skip
+        outer = self.levels[0].means.asked
+        cache = OPERATORS.of(self.f, (name, selector, outer, self.has_aux, self.batched))
+        parts = (name, self.f, self.layout, self.direction_structure, self.constants_structure)
         entry = cache.find(parts)
         if entry is None:
-            names = (
-                "operator", "selector", "mode", "function", "x", "direction", "constants",
-                "has_aux", "batched",
-            )  # fmt: skip
+            names = ("operator", "function", "x", "direction", "constants")
             entry = Entry(names, parts, backend.stage(self.function(), selector))
             cache.add(entry, is_staged=True)
         return entry.staged
