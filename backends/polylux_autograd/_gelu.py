@@ -37,20 +37,20 @@ _FULL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 def _gelu(x: Any, approximate: bool = False) -> Any:
     xp = array_api
     wide = xp.astype(x, xp.float32) if x.dtype == xp.float16 else x
+    top = xp.full_like(wide, _FAR_APPROXIMATE if approximate else _FAR)
+    near = xp.where(wide > top, top, xp.where(wide < -top, -top, wide))
     if approximate:
-        near = xp.where(wide > _FAR_APPROXIMATE, xp.full_like(wide, _FAR_APPROXIMATE), wide)
-        near = xp.where(near < -_FAR_APPROXIMATE, xp.full_like(wide, -_FAR_APPROXIMATE), near)
         inner = math.sqrt(8 / math.pi) * (near + _CUBIC * near * near * near)
         positive = inner >= 0
         decay = xp.exp(-xp.where(positive, inner, -inner))
-        result = wide * (xp.where(positive, xp.ones_like(decay), decay) / (1 + decay))
+        share = xp.where(positive, xp.ones_like(decay), decay) / (1 + decay)
     else:
-        positive = wide >= 0
-        magnitude = xp.where(positive, wide, -wide)
-        magnitude = xp.where(magnitude > _FAR, xp.full_like(wide, _FAR), magnitude)
-        tail, _ = _tail_and_gauss(xp, magnitude)
-        result = wide * xp.where(positive, 1 - tail, tail)
-    return xp.astype(result, x.dtype, copy=False)
+        positive = near >= 0
+        tail, _ = _tail_and_gauss(xp, xp.where(positive, near, -near))
+        share = xp.where(positive, 1 - tail, tail)
+    # In two summands, as inf * 0 would be NaN in a value or a derivative.
+    beyond = xp.where(wide > top, wide - top, xp.zeros_like(wide))
+    return xp.astype(beyond + near * share, x.dtype, copy=False)
 
 
 def _tail_and_gauss(xp: Any, x: Any) -> tuple[Any, Any]:
@@ -69,7 +69,7 @@ def _tail_and_gauss(xp: Any, x: Any) -> tuple[Any, Any]:
 def _forward(x: Data, approximate: bool = False) -> Any:
     if not x.ndim or x.dtype not in _FULL:
         return None
-    with np.errstate(invalid="ignore", under="ignore"):  # -inf * 0
+    with np.errstate(under="ignore"):
         return (_forward_approximate if approximate else _forward_exact)(x)
 
 
@@ -80,7 +80,7 @@ def _forward_exact(x: Data) -> tuple[Data, Data]:
     # x times the density; beyond _FAR it is 0 in any dtype, and an infinite x must not make NaN.
     gauss *= np.clip(x, -_FAR, _FAR)
     gauss *= 1 / math.sqrt(2 * math.pi)
-    return x * share, share + gauss
+    return np.maximum(x, -_FAR) * share, share + gauss
 
 
 def _forward_approximate(x: Data) -> tuple[Data, Data]:
@@ -93,7 +93,7 @@ def _forward_approximate(x: Data) -> tuple[Data, Data]:
     total = 1 + decay
     share = np.maximum(decay, inner >= 0) / total
     steepness = decay / total / total
-    return x * share, share + near * steepness * (scale * (1 + 3 * _CUBIC * square))
+    return np.maximum(x, -_FAR_APPROXIMATE) * share, share + near * steepness * (scale * (1 + 3 * _CUBIC * square))
 
 
 def _pullback(g: Data, slope: Any, needed: Any, x: Data, approximate: bool = False) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, overload
 
 from polylux import registry
-from polylux.arrays import array_namespace, common_owner, is_array, owner_of
+from polylux.arrays import array_namespace, common_owner, is_array, owner_of, precision_scope
 from polylux.backend import Backend, Capability, DerivativeRule
 from polylux.dispatch import TypeTable, scoped
 from polylux.dtypes import dtype_kind
@@ -81,11 +81,13 @@ class CustomRule:
         kind = type(first)
         if any(type(x) is not kind for x in operands):
             common_owner(operands, self.__name__)
-            xp = array_namespace(*filter(is_array, operands))
-            like = next((x for x in operands if is_array(x) and _is_float(x)), first)
-            operands = tuple(
-                x if is_array(x) else xp.asarray(x, dtype=like.dtype) for x in operands
-            )
+            arrays = [x for x in operands if is_array(x)]
+            xp = array_namespace(*arrays)
+            like = next(filter(_is_float, arrays), first)
+            with precision_scope(*arrays):
+                operands = tuple(
+                    x if is_array(x) else xp.asarray(x, dtype=like.dtype) for x in operands
+                )
         if self.rule.elementwise:
             shape = operands[0].shape
             if any(x.shape != shape for x in operands):
@@ -246,45 +248,13 @@ def custom_rule(
         raise OptionError(f"custom_rule takes a function, got {function!r}")
     known_as = str(name or getattr(function, "__name__", "rule"))
     if derivative is not None:
-        rule = _elementwise(known_as, function, derivative)
+        rule = DerivativeRule.from_derivative(known_as, function, derivative)
     else:
         assert pullback is not None
         rule = _general(known_as, function, pullback, pushforward)
     result = CustomRule(rule, function)
     result.__name__ = known_as
     return result
-
-
-def _elementwise(name: str, function: Function, derivative: Function) -> DerivativeRule:
-    def forward(*operands: Any, **settings: Any) -> tuple[Any, tuple[Any, ...]]:
-        output = function(*operands, **settings)
-        return output, (output, *operands)
-
-    def slopes(residuals: tuple[Any, ...], settings: dict[str, Any]) -> tuple[Any, ...]:
-        found = derivative(*residuals, **settings)
-        found = tuple(found) if isinstance(found, tuple | list) else (found,)
-        if len(found) != len(residuals) - 1:
-            raise ShapeError(
-                f"the derivative of the rule {name!r} returned {len(found)} arrays for "
-                f"{len(residuals) - 1} operands; return one for each, None for zeros"
-            )
-        return found
-
-    def pullback(residuals: tuple[Any, ...], cotangent: Any, **settings: Any) -> tuple[Any, ...]:
-        found = slopes(residuals, settings)
-        return tuple([None if slope is None else cotangent * slope for slope in found])
-
-    def pushforward(residuals: tuple[Any, ...], *tangents: Any, **settings: Any) -> Any:
-        total = None
-        for slope, tangent in zip(slopes(residuals, settings), tangents, strict=True):
-            if slope is not None and tangent is not None:
-                part = slope * tangent
-                total = part if total is None else total + part
-        if total is None:
-            return array_namespace(residuals[0]).zeros_like(residuals[0])
-        return total
-
-    return DerivativeRule(name, function, forward, pullback, pushforward, True)
 
 
 def _general(

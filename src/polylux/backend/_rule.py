@@ -46,6 +46,48 @@ class DerivativeRule(NamedTuple):
     pushforward: Callable[..., Any] | None
     elementwise: bool
 
+    @classmethod
+    def from_derivative(
+        cls, name: str, function: Callable[..., Any], derivative: Callable[..., Any]
+    ) -> DerivativeRule:
+        """The rule of an elementwise function with `derivative(output, *operands, **settings)`.
+
+        The derivative is an array, or a tuple with one for each operand; None stands for zeros.
+
+        Raises
+        ------
+        ShapeError
+            At use, if it gives another number of arrays than there are operands.
+        """
+
+        def forward(*operands: Any, **settings: Any) -> tuple[Any, Arrays]:
+            output = function(*operands, **settings)
+            return output, (output, *operands)
+
+        def slopes(residuals: Arrays, settings: dict[str, Any]) -> Sequence[Any]:
+            result = derivative(*residuals, **settings)
+            found = tuple(result) if isinstance(result, tuple | list) else (result,)
+            if len(found) != len(residuals) - 1:
+                raise ShapeError(
+                    f"the derivative of the rule {name!r} returned {len(found)} arrays for "
+                    f"{len(residuals) - 1} operands; return one for each, None for zeros"
+                )
+            return found
+
+        def pullback(residuals: Arrays, cotangent: Any, **settings: Any) -> Arrays:
+            found = slopes(residuals, settings)
+            return tuple([None if slope is None else cotangent * slope for slope in found])
+
+        def pushforward(residuals: Arrays, *tangents: Any, **settings: Any) -> Any:
+            total = None
+            for slope, tangent in zip(slopes(residuals, settings), tangents, strict=True):
+                if slope is not None and tangent is not None:
+                    part = slope * tangent
+                    total = part if total is None else total + part
+            return residuals[0] * 0 if total is None else total
+
+        return cls(name, function, forward, pullback, pushforward, True)
+
     def cotangents(
         self, operands: Arrays, residuals: Arrays, cotangent: Any, settings: dict[str, Any]
     ) -> tuple[Any, ...]:

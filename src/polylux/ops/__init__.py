@@ -9,7 +9,9 @@ from polylux.ops._embedding import embedding
 from polylux.ops._fold import foldl_init
 from polylux.ops._gates import multigate
 from polylux.ops._gelu import gelu
+from polylux.ops._kinks import abs, clip, maximum, minimum, sign
 from polylux.ops._linear import dense, scale
+from polylux.ops._logarithms import xlogx, xlogy
 from polylux.ops._native import (
     TRAITS,
     Native,
@@ -21,6 +23,7 @@ from polylux.ops._native import (
     natives,
 )
 from polylux.ops._normalization import batch_norm, group_norm, layer_norm, normalize, rms_norm
+from polylux.ops._norms import hypot, norm
 from polylux.ops._pooling import max_pool, mean_pool
 from polylux.ops._properties import getproperty, istraining
 from polylux.ops._random import random_words, uniform
@@ -39,8 +42,10 @@ __all__ = [
     "Pairs",
     "TimeFirst",
     "Traits",
+    "abs",
     "activation",
     "batch_norm",
+    "clip",
     "convolution",
     "dense",
     "detach",
@@ -52,6 +57,7 @@ __all__ = [
     "gelu",
     "getproperty",
     "group_norm",
+    "hypot",
     "identity",
     "in_precision",
     "istraining",
@@ -62,10 +68,13 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "max_pool",
+    "maximum",
     "mean_pool",
+    "minimum",
     "multigate",
     "native",
     "natives",
+    "norm",
     "normalize",
     "output_lengths",
     "random_words",
@@ -76,9 +85,12 @@ __all__ = [
     "scale",
     "scan",
     "sigmoid",
+    "sign",
     "silu",
     "softmax",
     "softplus",
     "tanh",
     "uniform",
+    "xlogx",
+    "xlogy",
 ]

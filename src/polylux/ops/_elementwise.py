@@ -10,7 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from polylux.arrays import array_namespace
+from polylux.ops._limits import split_at
 from polylux.ops._native import native
+
+_SATURATED = 800.0
+"""From here exp(-x) is 0 in float64, and the logistic function is 0 or 1."""
 
 
 @native()
@@ -87,7 +91,12 @@ def silu(x: Any, /) -> Any:
     Returns
     -------
     array of the same shape and dtype
-        NaN at -inf, as the product of -inf and 0.
+        0 at -inf, inf at inf.
+
+    References
+    ----------
+    S. Elfwing, E. Uchibe and K. Doya, Sigmoid-weighted linear units for neural network function
+    approximation in reinforcement learning, Neural Networks 107 (2018), equation 2.
 
     Examples
     --------
@@ -95,7 +104,8 @@ def silu(x: Any, /) -> Any:
     >>> silu(np.asarray([0.0, 1000.0]))
     array([   0., 1000.])
     """
-    return x * sigmoid.neutral(x)
+    near, beyond = split_at(_SATURATED, x)
+    return beyond + near * sigmoid.neutral(near)
 
 
 @native()

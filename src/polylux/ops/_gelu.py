@@ -8,7 +8,9 @@ from typing import Any
 from polylux.arrays import array_namespace
 from polylux.dtypes import kind_of
 from polylux.ops._elementwise import sigmoid
+from polylux.ops._limits import split_at
 from polylux.ops._native import native
+from polylux.rules import custom_rule
 
 # exp(z**2) * erfc(z) * (1 + 2 z) for z >= 0, as a polynomial in u = (z - K) / (z + K): the form of
 # Shepherd & Laframboise (1981), whose Chebyshev series was computed anew with 40 digits, cut where
@@ -42,7 +44,7 @@ _COEFFICIENTS = (
     4.25147144479638978e-10,
 )
 
-# Beyond these the normal tail, or its approximation, is 0 in float64; they keep squares finite.
+# Beyond these the normal tail, or its approximation, is 0 in float64.
 _FAR = 40.0
 _FAR_APPROXIMATE = 30.0
 
@@ -61,7 +63,7 @@ def gelu(x: Any, /, approximate: bool = False) -> Any:
     Returns
     -------
     array of the same shape and dtype
-        NaN at -inf, as the product of -inf and 0.
+        0 at -inf, inf at inf.
 
     References
     ----------
@@ -78,32 +80,38 @@ def gelu(x: Any, /, approximate: bool = False) -> Any:
     xp = array_namespace(x)
     wide = xp.astype(x, xp.float32) if kind_of(x) == "low" else x
     if approximate:
-        near = _limited(xp, wide, _FAR_APPROXIMATE)
+        near, beyond = split_at(_FAR_APPROXIMATE, wide)
         # (1 + tanh(v)) / 2 is sigmoid(2 v), which keeps its digits where tanh is close to -1.
-        result = wide * sigmoid.neutral(
-            math.sqrt(8 / math.pi) * (near + 0.044715 * near * near * near)
-        )
+        share = sigmoid.neutral(math.sqrt(8 / math.pi) * (near + 0.044715 * near * near * near))
     else:
-        tail = _normal_tail(xp, xp.where(wide >= 0, wide, -wide))
-        result = wide * xp.where(wide >= 0, 1 - tail, tail)
-    return xp.astype(result, x.dtype, copy=False)
+        near, beyond = split_at(_FAR, wide)
+        share = _normal_probability(near)
+    return xp.astype(beyond + near * share, x.dtype, copy=False)
 
 
-def _normal_tail(xp: Any, x: Any) -> Any:
-    """Probability that a normal variable exceeds `x`, for `x` at least 0."""
-    x = xp.where(x > _FAR, xp.full_like(x, _FAR), x)
-    z = x / math.sqrt(2)
+def _density(_: Any, x: Any) -> Any:
+    """Of the normal distribution."""
+    return _gauss(array_namespace(x), x) / math.sqrt(2 * math.pi)
+
+
+@custom_rule(derivative=_density)
+def _normal_probability(x: Any) -> Any:
+    """Probability that a normal variable is below `x`, for -40 <= x <= 40."""
+    xp = array_namespace(x)
+    z = xp.where(x >= 0, x, -x) / math.sqrt(2)
     u = (z - _K) / (z + _K)
     scaled = xp.full_like(x, _COEFFICIENTS[-1])
     for coefficient in _COEFFICIENTS[-2::-1]:
         scaled = scaled * u + coefficient
-    # exp(-x**2 / 2) in two factors: x rounded to sixteenths has an exact square, and the rest of
-    # the exponent is small, so that neither is off by more than its own rounding (Cody 1969).
+    tail = _gauss(xp, x) * scaled / (2 * (1 + 2 * z))
+    return xp.where(x >= 0, 1 - tail, tail)
+
+
+def _gauss(xp: Any, x: Any) -> Any:
+    """exp(-x**2 / 2) in two factors.
+
+    x rounded to sixteenths has an exact square, and the rest of the exponent is small, so that
+    neither is off by more than its own rounding (Cody 1969).
+    """
     coarse = xp.round(x * 16) / 16
-    gauss = xp.exp(-coarse * coarse / 2) * xp.exp((coarse - x) * (coarse + x) / 2)
-    return gauss * scaled / (2 * (1 + 2 * z))
-
-
-def _limited(xp: Any, x: Any, bound: float) -> Any:
-    x = xp.where(x > bound, xp.full_like(x, bound), x)
-    return xp.where(x < -bound, xp.full_like(x, -bound), x)
+    return xp.exp(-coarse * coarse / 2) * xp.exp((coarse - x) * (coarse + x) / 2)

@@ -13,6 +13,7 @@ from polylux.arrays import is_array, owner_of
 from polylux.dispatch import TypeTable, has_scope, scoped
 from polylux.dtypes import Kinds, kinds_of
 from polylux.errors import ArrayMixError, DTypeError
+from polylux.rules import CustomRule
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -85,7 +86,12 @@ def _find_kernel(
     kernel = function
     if owner not in ("host", "foreign"):
         backend = registry.load_backend(owner)
-        kernel = scoped(backend.kernels.get(function.__name__, function), backend)
+        if function.__name__ in backend.kernels:
+            kernel = scoped(backend.kernels[function.__name__], backend)
+        elif isinstance(function, CustomRule):
+            kernel = function.on(backend)
+        else:
+            kernel = scoped(function, backend)
     return kernel, kinds_of(array_type)
 
 

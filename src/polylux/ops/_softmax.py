@@ -8,6 +8,7 @@ from polylux.arrays import array_namespace
 from polylux.dtypes import kind_of
 from polylux.errors import OptionError, ShapeError
 from polylux.ops._native import detach, native
+from polylux.rules import custom_rule
 
 
 def _check_dim(x: Any, dim: int = -1) -> None:
@@ -34,7 +35,8 @@ def softmax(x: Any, /, dim: int = -1) -> Any:
     Returns
     -------
     array of the same shape and dtype
-        An entry of -inf has probability 0. A lane with inf, or of -inf only, is NaN.
+        An entry of -inf has probability 0; entries of inf share the whole. A lane of -inf only is
+        NaN.
 
     Raises
     ------
@@ -48,7 +50,7 @@ def softmax(x: Any, /, dim: int = -1) -> Any:
     array([0.5, 0.5, 0. ])
     """
     xp, wide = _widened(x)
-    weights = xp.exp(wide - detach(xp.max(wide, axis=dim, keepdims=True)))
+    weights = xp.exp(_shifted(xp, wide, dim)[0])
     return xp.astype(weights / xp.sum(weights, axis=dim, keepdims=True), x.dtype, copy=False)
 
 
@@ -65,7 +67,7 @@ def log_softmax(x: Any, /, dim: int = -1) -> Any:
     Returns
     -------
     array of the same shape and dtype
-        -inf where `x` is -inf. A lane with inf, or of -inf only, is NaN.
+        -inf where `x` is -inf, and everywhere else in a lane with inf. A lane of -inf only is NaN.
 
     Raises
     ------
@@ -79,9 +81,34 @@ def log_softmax(x: Any, /, dim: int = -1) -> Any:
     array([-1000.,     0.])
     """
     xp, wide = _widened(x)
-    shifted = wide - detach(xp.max(wide, axis=dim, keepdims=True))
+    shifted, is_infinite = _shifted(xp, wide, dim)
     total = xp.sum(xp.exp(shifted), axis=dim, keepdims=True)
-    return xp.astype(shifted - xp.log(total), x.dtype, copy=False)
+    below = xp.logical_and(is_infinite, wide != xp.inf)
+    limit = xp.where(below, xp.full_like(wide, -xp.inf), xp.zeros_like(wide))
+    return xp.astype(shifted - xp.log(total) + limit, x.dtype, copy=False)
+
+
+def _logsumexp_pullback(residuals: Any, g: Any, *, dim: int) -> Any:
+    (x,) = residuals
+    return array_namespace(x).expand_dims(g, axis=dim) * softmax(x, dim)
+
+
+def _logsumexp_pushforward(residuals: Any, tangent: Any, *, dim: int) -> Any:
+    (x,) = residuals
+    return array_namespace(x).sum(tangent * softmax(x, dim), axis=dim)
+
+
+@custom_rule(
+    pullback=_logsumexp_pullback, pushforward=_logsumexp_pushforward, name="logsumexp"
+)
+def _logsumexp(x: Any, *, dim: int) -> Any:
+    xp, wide = _widened(x)
+    largest = detach(xp.max(wide, axis=dim, keepdims=True))
+    # A shift by an infinity would be inf - inf; by 0 it gives the limit.
+    shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
+    total = xp.sum(xp.exp(wide - shift), axis=dim)
+    result = xp.log(total) + xp.squeeze(shift, axis=dim)
+    return xp.astype(result, x.dtype, copy=False), (x,)
 
 
 @native(check=_check_dim)
@@ -110,12 +137,18 @@ def logsumexp(x: Any, /, dim: int = -1) -> Any:
     >>> logsumexp(np.asarray([[1000.0, 1000.0]]))  # 1000 + log 2
     array([1000.69314718])
     """
-    xp, wide = _widened(x)
-    largest = detach(xp.max(wide, axis=dim, keepdims=True))
-    # A shift by an infinity would be inf - inf; by 0 it gives the limit.
-    shift = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))
-    total = xp.sum(xp.exp(wide - shift), axis=dim)
-    return xp.astype(xp.log(total) + xp.squeeze(shift, axis=dim), x.dtype, copy=False)
+    return _logsumexp(x, dim=dim)
+
+
+def _shifted(xp: Any, x: Any, dim: int) -> tuple[Any, Any]:
+    """`x` less its largest entry along `dim`, and where that is inf.
+
+    There the entries of inf are 0, and the finite ones so far below that their exponentials are 0.
+    """
+    largest = detach(xp.max(x, axis=dim, keepdims=True))
+    is_infinite = largest == xp.inf
+    finite = xp.where(is_infinite, xp.full_like(largest, xp.finfo(x.dtype).max), largest)
+    return xp.where(x == xp.inf, xp.zeros_like(x), x - finite), is_infinite
 
 
 def _widened(x: Any) -> tuple[Any, Any]:

@@ -217,3 +217,60 @@ def test_gelu_coefficients_are_the_chebyshev_series_of_their_function() -> None:
             exact = (1 + 2 * z) * mp.exp(z * z) * mp.erfc(z)
             series = mp.polyval([mp.mpf(c) for c in _gelu._COEFFICIENTS[::-1]], u)
         assert abs(series - exact) < 2.0**-52
+
+
+SECOND_DERIVATIVES: dict[str, Callable[[Any], Any]] = {
+    "sigmoid": lambda x: _sigmoid(x) * _sigmoid(-x) * (_sigmoid(-x) - _sigmoid(x)),
+    "silu": lambda x: _sigmoid(x) * _sigmoid(-x) * (2 + x * (_sigmoid(-x) - _sigmoid(x))),
+    "softplus": lambda x: _sigmoid(x) * _sigmoid(-x),
+    "log_sigmoid": lambda x: -_sigmoid(x) * _sigmoid(-x),
+    "gelu": lambda x: (2 - x * x) * mp.npdf(x),
+}
+FAR = [-700.0, -100.0, -37.0, -26.3, -17.2, -6.0, -3.3, 0.25, 3.3, 6.0, 17.2, 26.3, 37.0, 100.0, 700.0]
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("name", SECOND_DERIVATIVES)
+def test_derivatives_keep_their_digits_far_out(
+    name: str, order: int, differentiating: Any
+) -> None:
+    function = getattr(ops, name)
+    points = [x for x in FAR if name != "gelu" or -38 < x < 38]
+
+    def total(x: Any) -> Any:
+        return polylux.array_namespace(x).sum(function(x))
+
+    def of_slopes(x: Any) -> Any:
+        slopes = polylux.gradient(total, polylux.selector_of(x), x)
+        return polylux.array_namespace(x).sum(slopes)
+
+    f = total if order == 1 else of_slopes
+    found = differentiating.host(
+        polylux.gradient(f, differentiating.selector, differentiating.array(points))
+    )
+    exact = _exact((DERIVATIVES if order == 1 else SECOND_DERIVATIVES)[name], points)
+    # A product of a few factors; the exponent of a normal tail is x**2 / 2, whose rounding it
+    # magnifies by its size. Sums of terms that cancel to a fraction of the largest: 16 at most here.
+    condition = 16 * np.ones(len(points))
+    if name == "gelu":
+        condition += np.asarray(points) ** 2
+    np.testing.assert_array_less(np.abs(found - exact), 8 * EPS * condition * np.abs(exact))
+
+
+@pytest.mark.parametrize(
+    ("name", "left", "right"), [("silu", 0, 1), ("gelu", 0, 1), ("gelu_approximate", 0, 1)]
+)
+@pytest.mark.parametrize("neutral", [True, False], ids=["neutral", "kernel"])
+def test_limits_of_the_self_gated(
+    name: str, left: float, right: float, neutral: bool, differentiating: Any
+) -> None:
+    function = _function(name, neutral)
+    x = differentiating.array([-np.inf, np.inf, np.nan])
+    with precision_scope(x):
+        np.testing.assert_array_equal(differentiating.host(function(x)), [0, np.inf, np.nan])
+
+    def total(x: Any) -> Any:
+        return polylux.array_namespace(x).sum(function(x))
+
+    found = differentiating.host(polylux.gradient(total, differentiating.selector, x))
+    np.testing.assert_array_equal(found[:2], [left, right])

@@ -95,12 +95,34 @@ def test_minus_infinity_is_a_class_without_probability(library: Any) -> None:
     np.testing.assert_allclose(computed[0, [0, 2]], -np.log(2.0), rtol=2 * EPS)
 
 
-@pytest.mark.parametrize("lane", [[np.inf, 1.0], [-np.inf, -np.inf]], ids=["inf", "-inf"])
 @pytest.mark.parametrize("name", ["softmax", "log_softmax"])
-def test_lane_without_a_limit_is_nan(name: str, lane: list[float], library: Any) -> None:
+def test_lane_of_minus_infinities_is_nan(name: str, library: Any) -> None:
     with np.errstate(invalid="ignore"):
-        computed = library.host(getattr(ops, name)(library.array(lane)))
+        computed = library.host(getattr(ops, name)(library.array([-np.inf, -np.inf])))
     assert np.all(np.isnan(computed))
+
+
+def test_infinite_entries_share_the_whole(library: Any) -> None:
+    x = library.array([[np.inf, 1.0, -np.inf], [np.inf, 2.0, np.inf], [0.0, -np.inf, 0.0]])
+    half = -float(np.log(2.0))
+    with np.errstate(invalid="ignore"):
+        shares, logarithms = library.host(ops.softmax(x)), library.host(ops.log_softmax(x))
+    np.testing.assert_array_equal(shares, [[1, 0, 0], [0.5, 0, 0.5], [0.5, 0, 0.5]])
+    minus = -np.inf
+    np.testing.assert_allclose(
+        logarithms, [[0, minus, minus], [half, minus, half], [half, minus, half]], rtol=EPS
+    )
+
+
+@pytest.mark.parametrize("name", ["softmax", "logsumexp"])
+def test_gradient_beside_an_infinite_entry_is_the_limit(name: str, differentiating: Any) -> None:
+    def first(x: Any) -> Any:
+        y = getattr(ops, name)(x)
+        return y if name == "logsumexp" else y[0]
+
+    x = differentiating.array([np.inf, 1.0, 0.0])
+    found = differentiating.host(polylux.gradient(first, differentiating.selector, x))
+    np.testing.assert_array_equal(found, [1, 0, 0] if name == "logsumexp" else [0, 0, 0])
 
 
 def test_logsumexp_has_the_limits_at_infinity(library: Any) -> None:
