@@ -21,6 +21,7 @@ Each derives from :class:`PolyluxError` and from the built-in that a caller woul
     ├── ObjectiveError                (ValueError)    an objective that breaks its signature
     ├── ArrayMixError                 (TypeError)     arrays of two libraries in one operation
     ├── NothingTrainableError         (ValueError)    parameters without one floating-point leaf
+    ├── PreparationError              (ValueError)    a prepared operator called with other things
     ├── LeakedTracerError             (RuntimeError)  a traced value used after its trace ended
     ├── GivenAwayError                (RuntimeError)  a train state whose buffers a `_` step took
     └── DispatchDoctorError           (RuntimeError)  what the dispatch doctor finds, if it is strict
@@ -115,6 +116,10 @@ class ArrayMixError(PolyluxError, TypeError):
 
 class NothingTrainableError(PolyluxError, ValueError):
     """A parameter tree without one floating-point array."""
+
+
+class PreparationError(PolyluxError, ValueError):
+    """A prepared operator was called with other arguments than it was prepared for."""
 
 
 class LeakedTracerError(PolyluxError, RuntimeError):
