@@ -1,12 +1,20 @@
 """Every check of the suite, family by family."""
 
 from polylux_conformance._check import Check
+from polylux_conformance.checks._arrays import ARRAYS
+from polylux_conformance.checks._errors import ERRORS
 from polylux_conformance.checks._functions import ARRAY_FUNCTIONS
 from polylux_conformance.checks._gradients import GRADIENTS
+from polylux_conformance.checks._kernels import KERNELS
+from polylux_conformance.checks._kinks import KINK_CHECKS
 from polylux_conformance.checks._modifiers import MODIFIERS
 from polylux_conformance.checks._objectives import OBJECTIVES
+from polylux_conformance.checks._purity import PURITY
 
-CHECKS: tuple[Check, ...] = (*GRADIENTS, *MODIFIERS, *OBJECTIVES, *ARRAY_FUNCTIONS)
+CHECKS: tuple[Check, ...] = (
+    *ERRORS, *ARRAYS, *GRADIENTS, *MODIFIERS, *OBJECTIVES, *PURITY, *KINK_CHECKS, *KERNELS,
+    *ARRAY_FUNCTIONS,
+)  # fmt: skip
 """All of them; a new family is added here."""
 
 __all__ = ["CHECKS"]
