@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -234,6 +236,14 @@ class Compact(Layer):
                     "setup(rng, model) makes them"
                 ) from error
 
+    def __reduce_ex__(self, protocol: Any, /) -> Any:
+        # A decorated function is found by its name, as a plain one is: pickling it as it is would
+        # look for the function there and find the layer.
+        module, name = (getattr(self.forward, key, None) for key in ("__module__", "__qualname__"))
+        if module in sys.modules and name and _look_up(module, name) is self:
+            return _look_up, (module, name)
+        return super().__reduce_ex__(protocol)
+
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise dataclasses.FrozenInstanceError(f"cannot assign to {name!r} of a compact layer")
 
@@ -262,6 +272,14 @@ class Compact(Layer):
         parts = [("", Outline(name_of(self.forward), is_layer=False))]
         parts += [(f"{name}=", outline_of_value(value)) for name, value in self._values.items()]
         return Outline("compact(", *counts, tuple(parts), ")")
+
+
+def _look_up(module: str, name: str) -> Any:
+    """What a module has under a dotted name; None where it has nothing."""
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def _takes_parameters(forward: Any) -> bool:

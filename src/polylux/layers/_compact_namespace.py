@@ -49,7 +49,7 @@ class Namespace:
     __slots__ = ("_assigned", "_classified", "_values")
 
     def __init__(self, classified: Classified, ps: PyTree, st: PyTree) -> None:
-        values = {name: ps[name] for name in classified.own_parameters}
+        values: dict[str, Any] = {name: ps[name] for name in classified.own_parameters}
         values.update((name, _constant(st[name])) for name in classified.own_states)
         for name, layer in classified.layers.items():
             values[name] = _bound(layer, ps[name], st[name])

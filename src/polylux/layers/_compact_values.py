@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -163,7 +164,7 @@ class Classified:
         Name to layer or `Group`.
     parameters, states : dict
         Name to what makes the initial value from a generator; the layers have theirs in both.
-    own_parameters, own_states : frozenset of str
+    own_parameters, own_states : tuple of str
         The names among them that are no layers.
     """
 
@@ -181,8 +182,8 @@ class Classified:
                 self.parameters[name] = _maker(value)
             else:
                 self.states[name] = _maker(value)
-        self.own_parameters = frozenset(self.parameters).difference(self.layers)
-        self.own_states = frozenset(self.states).difference(self.layers)
+        self.own_parameters = tuple(name for name in self.parameters if name not in self.layers)
+        self.own_states = tuple(name for name in self.states if name not in self.layers)
 
     def preserves_state_type(self) -> bool:
         return all(map(_preserves, self.layers.values()))
@@ -231,7 +232,7 @@ def _as_layer(name: str, value: Any) -> Any:
     group = _as_group(value)
     if group is not None:
         return group
-    for leaf in optree.tree_leaves(value, namespace=tree.NAMESPACE):
+    for leaf in tree.leaves(value)[0]:
         if isinstance(leaf, HasSetup):
             raise OptionError(
                 f"compact got layers and other values mixed in {name}={text_of(value)}; a list, "
@@ -278,10 +279,10 @@ def _maker(value: Any) -> Maker:
     if isinstance(value, InitFn):
         return value.function
     given = value.value if isinstance(value, NonTrainable) else value
-    return lambda _: _copied(given)
+    return functools.partial(_copied, given)
 
 
-def _copied(value: PyTree) -> PyTree:
+def _copied(value: PyTree, _: np.random.Generator) -> PyTree:
     """The tree with each array copied, off any graph; other leaves are the same objects."""
     found, structure = tree.flatten(value, is_array)
     with precision_scope(*found):

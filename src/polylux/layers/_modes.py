@@ -107,11 +107,12 @@ def _mapped(st: Any, function: Callable[[PyTree], PyTree]) -> Any:
 
 def _with_entry(node: PyTree, key: str, value: Any, seen: set[Any]) -> PyTree:
     """The node with that entry of each dict in it replaced; `seen` collects the keys of all."""
+    found, _ = tree.leaves(node)
+    if len(found) == 1 and found[0] is node:
+        return node
     paths, children, definition = optree.tree_flatten_with_path(
         node, is_leaf=lambda part: part is not node, namespace=tree.NAMESPACE
     )
-    if paths == [()]:  # a leaf
-        return node
     is_dict = isinstance(node, dict)
     new = []
     for (name,), child in zip(paths, children, strict=True):

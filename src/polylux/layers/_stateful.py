@@ -208,14 +208,13 @@ def _inside_a_trace() -> bool:
 
 def _difference(old: PyTree, new: PyTree) -> str | None:
     """Where the type of the states differs, or None."""
-    before, definition = optree.tree_flatten(old, namespace=tree.NAMESPACE)
-    after, new_definition = optree.tree_flatten(new, namespace=tree.NAMESPACE)
+    before, definition = tree.leaves(old)
+    after, new_definition = tree.leaves(new)
     if definition != new_definition:
         return tree.first_difference(new_definition, definition)
-    for number, (a, b) in enumerate(zip(before, after, strict=True)):
+    for place, (a, b) in enumerate(zip(before, after, strict=True)):
         if a is not b and _type_of(a) != _type_of(b):
-            path = optree.treespec_accessors(definition)[number].codify("st")
-            return f"{path} was {_type_of(a)} and is {_type_of(b)}"
+            return f"st{tree.path(old, place)} was {_type_of(a)} and is {_type_of(b)}"
     return None
 
 
@@ -228,8 +227,8 @@ def _type_of(leaf: Any) -> str:
 
 def _are_same(old: PyTree, new: PyTree) -> bool:
     """Whether nothing has changed: the same arrays, and equal leaves of other types."""
-    before, definition = optree.tree_flatten(old, namespace=tree.NAMESPACE)
-    after, new_definition = optree.tree_flatten(new, namespace=tree.NAMESPACE)
+    before, definition = tree.leaves(old)
+    after, new_definition = tree.leaves(new)
     return bool(definition == new_definition) and all(
         a is b or (not is_array(a) and tree.same_static(a, b))
         for a, b in zip(before, after, strict=True)
