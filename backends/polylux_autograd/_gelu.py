@@ -93,7 +93,8 @@ def _forward_approximate(x: Data) -> tuple[Data, Data]:
     total = 1 + decay
     share = np.maximum(decay, inner >= 0) / total
     steepness = decay / total / total
-    return np.maximum(x, -_FAR_APPROXIMATE) * share, share + near * steepness * (scale * (1 + 3 * _CUBIC * square))
+    slope = share + near * steepness * (scale * (1 + 3 * _CUBIC * square))
+    return np.maximum(x, -_FAR_APPROXIMATE) * share, slope
 
 
 def _pullback(g: Data, slope: Any, needed: Any, x: Data, approximate: bool = False) -> Any:

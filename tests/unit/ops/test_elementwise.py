@@ -226,7 +226,9 @@ SECOND_DERIVATIVES: dict[str, Callable[[Any], Any]] = {
     "log_sigmoid": lambda x: -_sigmoid(x) * _sigmoid(-x),
     "gelu": lambda x: (2 - x * x) * mp.npdf(x),
 }
-FAR = [-700.0, -100.0, -37.0, -26.3, -17.2, -6.0, -3.3, 0.25, 3.3, 6.0, 17.2, 26.3, 37.0, 100.0, 700.0]
+FAR = [
+    -700.0, -100.0, -37.0, -26.3, -17.2, -6.0, -3.3, 0.25, 3.3, 6.0, 17.2, 26.3, 37.0, 100.0, 700.0,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -250,7 +252,7 @@ def test_derivatives_keep_their_digits_far_out(
     )
     exact = _exact((DERIVATIVES if order == 1 else SECOND_DERIVATIVES)[name], points)
     # A product of a few factors; the exponent of a normal tail is x**2 / 2, whose rounding it
-    # magnifies by its size. Sums of terms that cancel to a fraction of the largest: 16 at most here.
+    # magnifies by its size. Terms that cancel leave a sixteenth of the largest, or more.
     condition = 16 * np.ones(len(points))
     if name == "gelu":
         condition += np.asarray(points) ** 2

@@ -1,4 +1,4 @@
-"""abs, sign, maximum, minimum, clip, hypot, norm, xlogx, xlogy: values, and derivatives at kinks."""
+"""abs, sign, maximum, minimum, clip, hypot, norm, xlogx, xlogy, and their derivatives at kinks."""
 
 from __future__ import annotations
 

@@ -119,11 +119,24 @@ def test_detach_asks_the_owner(tensors: TensorBackend) -> None:
 @pytest.mark.parametrize("name", sorted(ops.natives()))
 def test_integer_arrays_are_an_error_with_a_remedy(name: str, library: Any) -> None:
     x = library.array([[1]], np.int32)
-    arguments = (
-        (x, x)
-        if name in ("dense", "mse", "softmax_cross_entropy", "softmax_cross_entropy_mean")
-        else (x,)
-    )
+    line = library.array([[[1]]], np.int32)
+    arguments = {
+        "convolution": (line, line, None, (1,), ((0, 0),), (1,), 1),
+        "max_pool": (line, (1,), (1,), ((0, 0),)),
+        "mean_pool": (line, (1,), (1,), ((0, 0),)),
+        "dropout": (x, x, x, 0.5),
+        **dict.fromkeys(
+            (
+                "dense",
+                "embedding",
+                "mse",
+                "scale",
+                "softmax_cross_entropy",
+                "softmax_cross_entropy_mean",
+            ),
+            (x, x),
+        ),
+    }.get(name, (x,))
     with pytest.raises(DTypeError, match=rf"{name} needs real floating-point.*xp.astype"):
         ops.natives()[name](*arguments)
 
