@@ -1,10 +1,12 @@
 """Operators: derivatives of functions of trees, for any backend."""
 
 from polylux.operators._derivative import derivative, value_and_derivative
+from polylux.operators._explain import Explanation, explain
 from polylux.operators._gradient import gradient, value_and_gradient
 from polylux.operators._hessian import hessian, value_gradient_and_hessian
 from polylux.operators._hvp import hvp, value_gradient_and_hvp
 from polylux.operators._jacobian import jacobian, value_and_jacobian
+from polylux.operators._prepare import prepare
 from polylux.operators._pullback import pullback, value_and_pullback
 from polylux.operators._pushforward import pushforward, value_and_pushforward
 from polylux.operators._second_derivative import (
@@ -16,12 +18,15 @@ jvp = pushforward
 vjp = pullback
 
 __all__ = [
+    "Explanation",
     "derivative",
+    "explain",
     "gradient",
     "hessian",
     "hvp",
     "jacobian",
     "jvp",
+    "prepare",
     "pullback",
     "pushforward",
     "second_derivative",

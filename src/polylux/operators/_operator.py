@@ -134,8 +134,8 @@ class Call:
 
     __slots__ = (
         "backend", "batched", "constants", "constants_structure", "direction_structure",
-        "directions", "f", "fixed", "has_aux", "layout", "levels", "operator", "selector",
-        "trainable",
+        "directions", "f", "fixed", "given_selector", "has_aux", "layout", "levels", "operator",
+        "selector", "trainable",
     )  # fmt: skip
 
     def __init__(
@@ -170,6 +170,7 @@ class Call:
             constants = list(rest)
         self.operator = operator
         self.f = f
+        self.given_selector = selector
         self.selector = concrete
         self.backend: Backend = backend
         inner_level = Level(backend, concrete, inner)
@@ -247,6 +248,10 @@ class Call:
             return (found, aux), (returned.outputs, returned.aux)
 
         return function
+
+    def forget_arrays(self) -> None:
+        """Keep only what tells this call from others."""
+        self.trainable = self.fixed = self.directions = self.constants = ()
 
     def _trees(self, function: Callable[..., Any], groups: tuple[Any, ...]) -> tuple[Any, ...]:
         (found, aux), (outputs, aux_structure) = function(*groups)

@@ -76,20 +76,27 @@ class Means:
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Of one call, in calls of the user's function and sweeps through what it does."""
+    """Of one call, in calls of the user's function and sweeps through what it does.
+
+    `widest` is the largest number of sweeps that may run at once.
+    """
 
     calls: int = 0
     forward: int = 0
     reverse: int = 0
+    widest: int = 0
 
     def __add__(self, other: Cost) -> Cost:
         return Cost(
-            self.calls + other.calls, self.forward + other.forward, self.reverse + other.reverse
+            self.calls + other.calls,
+            self.forward + other.forward,
+            self.reverse + other.reverse,
+            max(self.widest, other.widest),
         )
 
     def times(self, count: int) -> Cost:
-        """Of so many of these."""
-        return Cost(self.calls * count, self.forward * count, self.reverse * count)
+        """Of so many of these, one after the other."""
+        return Cost(self.calls * count, self.forward * count, self.reverse * count, self.widest)
 
 
 CALL = Cost(calls=1)
@@ -143,7 +150,7 @@ def push_cost(means: Means, inner: Cost, directions: int, inputs: int, outputs: 
     """Of pushing so many directions forward, at a point and to a value of so many entries."""
     if means.push is Push.FORWARD:
         runs = 1 if means.batched else directions
-        return inner.times(runs * means.calls) + Cost(forward=directions)
+        return inner.times(runs * means.calls) + Cost(forward=directions, widest=directions)
     if means.push is Push.ROWS:
         return pull_cost(means, inner, outputs, inputs)
     pulled = pull_cost(means, inner, 0, inputs)  # what gives the map that is transposed
@@ -159,7 +166,7 @@ def pull_cost(means: Means, inner: Cost, directions: int, inputs: int) -> Cost:
         return push_cost(means, inner, max(inputs, 1), inputs, 0)
     if means.pull is Pull.GRADIENT:
         return inner + (inner + Cost(reverse=1)).times(directions)
-    return inner + Cost(reverse=directions)
+    return inner + Cost(reverse=directions, widest=directions)
 
 
 def gradient_cost(means: Means, inner: Cost, inputs: int) -> Cost:

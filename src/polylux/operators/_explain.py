@@ -1,0 +1,161 @@
+"""explain: which route a call of an operator takes, and what it costs, before anything runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import optree
+
+from polylux import arrays, tree
+from polylux.dtypes import dtype_kind
+from polylux.errors import OptionError
+from polylux.flat import lay_out
+from polylux.operators._operator import Operator, Sizes
+from polylux.operators._routes import resolve
+from polylux.operators._table import look_up
+from polylux.operators._trees import floats_as_arrays
+from polylux.selectors import ADType
+from polylux.typing import PyTree
+
+
+@dataclasses.dataclass(frozen=True)
+class Explanation:
+    """How a call of an operator is carried out. Printed, it is a short paragraph.
+
+    Attributes
+    ----------
+    operator : str
+    selector : ADType
+    route : str
+        Which primitives of the backend are used, in words.
+    calls : int or None
+        How often the function is called. The numbers are None where they depend on the size of
+        its output, which was not given.
+    forward_sweeps, reverse_sweeps : int or None
+        How many tangents are pushed forward, and cotangents pulled back, through what it does.
+    batched : bool or None
+        Whether several sweeps run at once, by the backend's vmap.
+    staged : bool
+        Whether Python runs only at the first call for each combination of shapes and dtypes, and
+        what it did is compiled.
+    """
+
+    operator: str
+    selector: ADType
+    route: str
+    calls: int | None
+    forward_sweeps: int | None
+    reverse_sweeps: int | None
+    batched: bool | None
+    staged: bool
+
+    def __str__(self) -> str:
+        lines = [f"{self.operator} with {self.selector!r}: {self.route}"]
+        if self.calls is None:
+            lines.append("  the cost depends on the size of the output: explain(..., output=...)")
+        else:
+            lines.append(
+                f"  {_count(self.calls, 'call')} of the function, "
+                f"{_count(self.forward_sweeps, 'forward sweep')}, "
+                f"{_count(self.reverse_sweeps, 'reverse sweep')}"
+                f"{', batched' if self.batched else ''}"
+            )
+        if self.staged:
+            lines.append("  traced at the first call, and compiled for those that follow")
+        return "\n".join(lines)
+
+
+def explain(
+    operator: Callable[..., Any],
+    selector: ADType,
+    x: PyTree,
+    *directions: PyTree,
+    output: PyTree | int | None = None,
+    batched: bool = False,
+) -> Explanation:
+    """Which route a call of an operator takes, and what it costs; nothing is run.
+
+    Parameters
+    ----------
+    operator : callable
+        Such as `polylux.hessian`.
+    selector : ADType
+    x : tree
+        As the operator would get it; values are not looked at.
+    *directions
+        The direction or cotangent, looked at with `batched=True` only.
+    output : tree or int, optional
+        What the function returns, or its number of entries. The cost of a Jacobian, and which side
+        it is made from, may depend on it.
+    batched : bool
+        As the operator would get it.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    OptionError
+        If `operator` is none of polylux's; if `batched=True` comes without a direction.
+    UnsupportedError
+        If the backend cannot do it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polylux import AutoAutograd, explain, hvp, jacobian
+    >>> print(explain(hvp, AutoAutograd(), np.ones(5)))
+    hvp with AutoAutograd(): forward over reverse mode
+      1 call of the function, 1 forward sweep, 1 reverse sweep
+    >>> explain(jacobian, AutoAutograd(mode="forward"), np.ones(5)).calls
+    5
+    """
+    found, _ = look_up(operator)
+    backend, concrete, outer, inner = resolve(selector, found.name, found.order)
+    points, layout = lay_out(floats_as_arrays(x), "x")
+    layout.require_trainable("the points x")
+    trainable, _ = layout.split(points)
+    inputs = sum(math.prod(leaf.shape) for leaf in trainable)
+    count = _directions(found, directions, batched)
+    staged = backend.is_staged(concrete)
+    route = found.route(outer, inner)
+    if output is None and found.needs_output(outer, inner, inputs):
+        return Explanation(operator.__name__, selector, route, None, None, None, None, staged)
+    outputs = 1 if found.is_scalar or output is None else _entries(output)
+    cost = found.cost(outer, inner, Sizes(inputs, outputs, count))
+    at_once = cost.widest > 1 and outer.batched
+    return Explanation(
+        operator.__name__, selector, route, cost.calls, cost.forward, cost.reverse, at_once, staged
+    )
+
+
+def _entries(output: PyTree) -> int:
+    if isinstance(output, int):
+        return int(output)
+    leaves: list[Any] = optree.tree_leaves(output, namespace=tree.NAMESPACE)
+    kinds = [(leaf, dtype_kind(leaf)) for leaf in leaves if arrays.is_array(leaf)]
+    entries = sum(math.prod(leaf.shape) for leaf, kind in kinds if kind == "real floating")
+    return entries + sum(type(leaf) is float for leaf in leaves)
+
+
+def _directions(operator: Operator, directions: tuple[PyTree, ...], batched: bool) -> int:
+    if not batched:
+        return 1
+    given: PyTree = directions
+    leaves: list[Any] = optree.tree_leaves(given, namespace=tree.NAMESPACE)
+    lengths = [leaf.shape[0] for leaf in leaves if arrays.is_array(leaf) and leaf.ndim]
+    if not (operator.direction and lengths):
+        raise OptionError(
+            f"batched=True needs an operator with a direction and that direction, got "
+            f"{operator.name} and {directions!r}; write explain(hvp, selector, x, directions, "
+            "batched=True)"
+        )
+    return int(lengths[0])
+
+
+def _count(number: int | None, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
