@@ -17,11 +17,12 @@ Data = np.ndarray[Any, Any]
 
 
 def _masked(x: Any, dropped: Any, scale: float) -> Any:
-    return xp.where(dropped, xp.zeros_like(x), x * scale)
+    wide = xp.astype(x, xp.float32) if x.dtype == xp.float16 else x
+    return xp.astype(xp.where(dropped, xp.zeros_like(wide), wide * scale), x.dtype, copy=False)
 
 
 def _masked_forward(x: Data, dropped: Data, scale: float) -> Any:
-    if not x.ndim:
+    if not x.ndim or x.dtype.itemsize < 4:
         return None
     out = x * scale
     out[dropped] = 0

@@ -5,12 +5,18 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from polylux.arrays import array_namespace
+from polylux.arrays import array_namespace, common_owner
+from polylux.dtypes import kind_of
 from polylux.ops._native import native
 from polylux.ops._random import high_bits, random_words
 
 
-@native()
+def _check_one_library(x: Any, key: Any, count: Any, rate: float) -> None:
+    if type(key) is not type(x) or type(count) is not type(x):
+        common_owner((x, key, count), "dropout")
+
+
+@native(check=_check_one_library)
 def dropout(x: Any, key: Any, count: Any, rate: float, /) -> Any:
     """`x` with each entry zero with probability `rate`, and divided by `1 - rate` otherwise.
 
@@ -30,6 +36,12 @@ def dropout(x: Any, key: Any, count: Any, rate: float, /) -> Any:
     Returns
     -------
     array of the same shape and dtype
+        float16 and bfloat16 are divided in float32 and rounded once.
+
+    Raises
+    ------
+    ArrayMixError
+        If the arrays belong to different libraries.
 
     Examples
     --------
@@ -39,5 +51,7 @@ def dropout(x: Any, key: Any, count: Any, rate: float, /) -> Any:
     [0.0, 2.0]
     """
     xp = array_namespace(x)
+    wide = xp.astype(x, xp.float32) if kind_of(x) == "low" else x
     dropped = high_bits(random_words(key, count, math.prod(x.shape))) < math.ceil(rate * 2**24)
-    return xp.where(xp.reshape(dropped, x.shape), xp.zeros_like(x), x * (1 / (1 - rate)))
+    y = xp.where(xp.reshape(dropped, x.shape), xp.zeros_like(wide), wide * (1 / (1 - rate)))
+    return xp.astype(y, x.dtype, copy=False)
