@@ -3,6 +3,7 @@
 from polylux import backend, errors, layers, losses, optimizers
 from polylux.arrays import array_namespace, selector_of, to_backend, to_host
 from polylux.cache import clear_caches
+from polylux.eltypes import match_eltype
 from polylux.layers import (
     StatefulLayer,
     compact,
@@ -122,6 +123,7 @@ __all__ = [
     "jvp",
     "layers",
     "losses",
+    "match_eltype",
     "non_trainable",
     "optimizers",
     "override_preferences",

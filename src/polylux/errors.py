@@ -35,6 +35,8 @@ Each derives from :class:`PolyluxError` and from the built-in that a caller woul
 from __future__ import annotations
 
 import difflib
+import sys
+import warnings
 from collections.abc import Iterable
 
 
@@ -148,6 +150,16 @@ class DTypeDriftWarning(PolyluxWarning):
 
 class EltypeMismatchWarning(PolyluxWarning):
     """An input whose dtype is wider than its layer's."""
+
+
+def warn(message: str, category: type[PolyluxWarning]) -> None:
+    """Give a warning at the line of the nearest caller outside of polylux."""
+    level = 1
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("polylux"):
+        frame = frame.f_back
+        level += 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

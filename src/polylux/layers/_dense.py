@@ -19,7 +19,7 @@ class Dense(Parametric):
 
     Its parameters are `{"weight": (in_features, out_features), "bias": (out_features,)}`; it has
     no states. An input of another floating dtype than the weight's is computed in the wider of
-    the two, integers and booleans in the weight's.
+    the two, integers and booleans in the weight's; see `match_eltype` for other wishes.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from polylux.arrays import array_namespace, common_owner
+from polylux.eltypes import match_eltype
 from polylux.errors import PolyluxError, ShapeError, TreeError
 from polylux.layers._base import Layer
 from polylux.layers._initializers import Initializer, draw
@@ -67,10 +68,12 @@ class Parametric(Layer):
 def aligned(layer: object, x: Any, *parameters: Any) -> tuple[Any, ...]:
     """Input and parameters in one dtype: the wider of theirs, for integers the parameters'.
 
+    The preference `eltype_mismatch_handling` is asked first, of the input.
     A parameter may be None, but the first. Only for an input of another dtype than the first one's:
     a layer looks at that itself, for it is rare.
     """
     common_owner((x, *parameters), type(layer).__name__)
+    x = match_eltype(layer, parameters, None, x)
     weight = parameters[0]
     xp = array_namespace(x, weight)
     scope = keeping_precision(x, weight)

@@ -6,13 +6,13 @@ some memory is read-only, and inside an objective nothing is ever overwritten. T
 :mod:`polylux.tree`; an array that stands at several places is handled once and stays tied.
 """
 
-from polylux.recursive._eltype import eltype_name, recursive_eltype
+from polylux.recursive._eltype import arrays_eltype, recursive_eltype
 from polylux.recursive._map import recursive_map
 from polylux.recursive._pairs import recursive_add_, recursive_copyto_
 from polylux.recursive._zero import recursive_make_zero, recursive_make_zero_
 
 __all__ = [
-    "eltype_name",
+    "arrays_eltype",
     "recursive_add_",
     "recursive_copyto_",
     "recursive_eltype",

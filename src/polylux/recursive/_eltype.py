@@ -67,6 +67,15 @@ def recursive_eltype(x: PyTree, /) -> Any:
 
 def eltype_name(x: PyTree) -> str:
     """The name of what `recursive_eltype` gives."""
+    name = arrays_eltype(x)
+    for leaf in tree.leaves(x)[0]:
+        if type(leaf) in NUMBERS:
+            name = with_number(name, type(leaf))
+    return name
+
+
+def arrays_eltype(x: PyTree) -> str:
+    """The same of the arrays alone, whatever Python numbers there are."""
     leaves, _ = tree.leaves(x)
     name = "bool"
     for place, leaf in enumerate(leaves):
@@ -81,7 +90,4 @@ def eltype_name(x: PyTree) -> str:
                     f"{tree.path(x, place) or 'itself'}, has no rule of promotion; cast it first, "
                     "to float32 for instance"
                 ) from None
-    for leaf in leaves:
-        if type(leaf) in NUMBERS:
-            name = with_number(name, type(leaf))
     return name
