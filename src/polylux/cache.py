@@ -16,8 +16,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from polylux.doctor import Findings
 from polylux.errors import RetraceWarning
 from polylux.flat import Layout
+from polylux.preferences import DISPATCH_DOCTOR_TRAINING, ELTYPE_MISMATCH_HANDLING
 from polylux.spec import Spec
 from polylux.tree import Structure, same_static
 
@@ -73,7 +75,7 @@ class Entry:
     of one kind have the same names.
     """
 
-    __slots__ = ("captured", "names", "parts", "staged")
+    __slots__ = ("captured", "handling", "names", "parts", "staged")
 
     def __init__(
         self, names: tuple[str, ...], parts: tuple[Any, ...], staged: Callable[..., Any]
@@ -82,6 +84,8 @@ class Entry:
         self.parts = parts
         self.staged = staged
         self.captured = Captured(parts)
+        # Layers ask for it while they are traced.
+        self.handling = ELTYPE_MISMATCH_HANDLING.get()
 
     def matches(self, parts: tuple[Any, ...]) -> bool:
         """Whether a call described by these parts may use this entry."""
@@ -90,7 +94,7 @@ class Entry:
                 continue
             if type(mine) is not type(theirs) or not isinstance(mine, _BY_VALUE) or mine != theirs:
                 return False
-        return self.captured.unchanged()
+        return self.handling == ELTYPE_MISMATCH_HANDLING.get() and self.captured.unchanged()
 
 
 class Cache:
@@ -102,13 +106,14 @@ class Cache:
         Entries kept: training and evaluation, each in a few variants.
     """
 
-    __slots__ = ("__weakref__", "_entries", "_misses", "_size", "_warned", "traces")
+    __slots__ = ("__weakref__", "_entries", "_misses", "_size", "findings", "traces")
 
     def __init__(self, size: int = 8) -> None:
         self._entries: list[Entry] = []
         self._size = size
         self._misses = 0
-        self._warned: set[str] = set()
+        self.findings = Findings()
+        """What the dispatch doctor has said of this run."""
         self.traces = 0
         """How many entries were made so far."""
         _CACHES.add(self)
@@ -160,15 +165,12 @@ class Cache:
                     return
                 break
         else:
+            if entry.handling != former.handling:
+                return  # set by the user, in so many words
             cause = "a value that the objective captures (a closure's variable or a global number)"
             cause += " changes; pass it in the data, as an array"
-        if cause not in self._warned:
-            self._warned.add(cause)
-            warnings.warn(
-                f"this step was traced anew {self._misses} calls in a row: {cause}",
-                RetraceWarning,
-                stacklevel=5,
-            )
+        message = f"this step was traced anew {self._misses} calls in a row: {cause}"
+        self.findings.report(DISPATCH_DOCTOR_TRAINING, RetraceWarning, message, cause)
 
 
 class LRU:

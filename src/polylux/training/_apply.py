@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from polylux.cache import Entry
 from polylux.errors import DTypeError, ShapeError, TreeError
 from polylux.selectors import ADType, Auto, NoAutoDiff
 from polylux.training._buffers import Buffers
+from polylux.training._doctor import check_parameters
 from polylux.training._state import TrainState, advance
 from polylux.training._update import (
     CARRIED_BY_UPDATE,
@@ -117,10 +119,11 @@ def _cached_update(
     parts = ("apply", selector, buffers.layout, rule.signature if is_staged else rule, in_place)
     entry = state.cache.find(parts)
     if entry is None:
+        check = functools.partial(check_parameters, state.cache.findings, buffers.layout)
         if is_staged:
             made = backend.stage(
                 lambda trainable, slots, scalars, gradients: (
-                    neutral_update(backend, rule, trainable, gradients, slots, scalars),
+                    neutral_update(backend, rule, trainable, gradients, slots, scalars, check),
                     None,
                 ),
                 selector,
@@ -128,7 +131,7 @@ def _cached_update(
                 CARRIED_BY_UPDATE,
             )
         else:
-            made = eager_update(backend, selector, rule, in_place)
+            made = eager_update(backend, selector, rule, in_place, check)
         names = ("kind of call", "selector", "parameters", "optimizer", "in_place")
         entry = Entry(names, parts, made)
         state.cache.add(entry, is_staged)

@@ -9,11 +9,13 @@ from typing import Any
 from polylux import arrays, registry, tree
 from polylux.backend import Backend, Staged
 from polylux.cache import Entry
+from polylux.doctor import Findings
 from polylux.errors import ObjectiveError, OptionError
 from polylux.flat import Layout
 from polylux.running import require_real_scalar, run, value_and_gradient
 from polylux.selectors import ADType
 from polylux.training._buffers import Buffers, check_devices
+from polylux.training._doctor import check_states, watched
 from polylux.training._state import FlatStates, TrainState
 from polylux.tree import Structure
 from polylux.typing import PyTree
@@ -25,7 +27,8 @@ class Call:
     """An objective with everything but the arrays: what one trace is made for."""
 
     __slots__ = (
-        "accepted", "backend", "data", "layout", "model", "objective", "selector", "states",
+        "accepted", "backend", "data", "findings", "layout", "model", "objective", "selector",
+        "states",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +40,7 @@ class Call:
         layout: Layout,
         states: Structure,
         data: Structure,
+        findings: Findings,
     ) -> None:
         self.backend = backend
         self.selector = selector
@@ -45,6 +49,7 @@ class Call:
         self.layout = layout
         self.states = states
         self.data = data
+        self.findings = findings
         self.accepted = arrays.owners_accepted_by(backend)
 
     def evaluate(
@@ -66,6 +71,8 @@ class Call:
         loss, new_states, stats = result
         require_real_scalar(loss, self.backend, self.selector, "the loss")
         state_arrays, state_structure = tree.flatten(new_states, self._is_own)
+        if states and state_structure == self.states:
+            check_states(self.findings, state_structure, states, state_arrays)
         stats_arrays, stats_structure = tree.flatten(stats, self._is_own)
         return loss, (*state_arrays, *stats_arrays), (state_structure, stats_structure)
 
@@ -116,7 +123,7 @@ class Prepared:
         self.data = arrays.move(found, backend, selector)
         self.call = Call(
             backend, selector, objective, state.model, self.buffers.layout,
-            state._states.structure, data_structure,
+            state._states.structure, data_structure, state.cache.findings,
         )  # fmt: skip
         samples = self.buffers.samples(backend.namespace)
         self.scope = backend.precision_scope((*samples, *self.states, *self.data))
@@ -145,7 +152,10 @@ class Prepared:
             names: tuple[str, ...] = ("kind of call", "selector", "parameters", *options)
             if is_staged:
                 names = (*names, "objective", "model", "states", "data")
-                staged = self.backend.stage(make(call), self.selector, donate, carried)
+                looked_at = watched(
+                    make(call), call.findings, call.layout, call.states, call.data
+                )
+                staged = self.backend.stage(looked_at, self.selector, donate, carried)
             else:
                 staged = make(None)
             entry = Entry(names, parts, staged)

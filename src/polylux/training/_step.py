@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +10,10 @@ from polylux.backend import Backend
 from polylux.optimizers import Rule
 from polylux.selectors import ADType
 from polylux.training._call import Call, Prepared
+from polylux.training._doctor import check_parameters
 from polylux.training._gradients import StepResult
 from polylux.training._state import TrainState, advance
-from polylux.training._update import CARRIED, donated, eager_update, neutral_update
+from polylux.training._update import CARRIED, Check, donated, eager_update, neutral_update
 from polylux.typing import Objective
 
 Arrays = tuple[Any, ...]
@@ -122,7 +124,10 @@ def _step(
     in_place = taker is not None
     entry = prepared.entry(
         "step",
-        lambda call: _make_step(call, backend, selector, rule, in_place, return_gradients),
+        lambda call: _make_step(
+            call, backend, selector, rule, in_place, return_gradients,
+            functools.partial(check_parameters, state.cache.findings, buffers.layout),
+        ),
         donate=donated(backend, in_place),
         carried=CARRIED,
         optimizer=rule.signature if is_staged else rule,
@@ -150,6 +155,7 @@ def _make_step(
     rule: Rule,
     in_place: bool,
     return_gradients: bool,
+    check: Check,
 ) -> Callable[..., Any]:
     """Gradient and update in one function, for one trace (`call` given) or for every call."""
     if call is not None:
@@ -158,12 +164,14 @@ def _make_step(
             trainable: Arrays, slots: Any, scalars: Any, *rest: Arrays
         ) -> tuple[Any, Any]:
             loss, gradients, aux, structures = call.value_and_gradient(trainable, *rest)
-            new, slots = neutral_update(backend, rule, trainable, gradients, slots, scalars)
+            new, slots = neutral_update(
+                backend, rule, trainable, gradients, slots, scalars, check
+            )
             return (loss, gradients if return_gradients else (), aux, new, slots), structures
 
         return staged
 
-    update = eager_update(backend, selector, rule, in_place)
+    update = eager_update(backend, selector, rule, in_place, check)
 
     def eager(
         call: Call, trainable: Arrays, slots: Any, count: int, *rest: Arrays

@@ -10,24 +10,35 @@ from polylux.optimizers import Rule
 from polylux.selectors import ADType
 
 Arrays = tuple[Any, ...]
+Check = Callable[[Arrays, Arrays], None]
+"""Looks at the parameters before and after."""
 
 
 def neutral_update(
-    backend: Backend, rule: Rule, trainable: Arrays, gradients: Arrays, slots: Any, scalars: Any
+    backend: Backend,
+    rule: Rule,
+    trainable: Arrays,
+    gradients: Arrays,
+    slots: Any,
+    scalars: Any,
+    check: Check,
 ) -> tuple[Arrays, Any]:
     """One update by the rule's own array code."""
     steps, slots = rule.update(backend.namespace, scalars, gradients, trainable, slots)
-    return tuple(p - step for p, step in zip(trainable, steps, strict=True)), slots
+    new = tuple(p - step for p, step in zip(trainable, steps, strict=True))
+    check(trainable, new)
+    return new, slots
 
 
 def eager_update(
-    backend: Backend, selector: ADType, rule: Rule, in_place: bool
+    backend: Backend, selector: ADType, rule: Rule, in_place: bool, check: Check
 ) -> Callable[[Arrays, Arrays, Any, int], tuple[Arrays, Any]]:
+    """The update of one call after another: the backend's fused one, or else the rule's own."""
     fused = backend.fused_update(rule, in_place, selector)
     if fused is not None:
         return fused
     return lambda trainable, gradients, slots, count: neutral_update(
-        backend, rule, trainable, gradients, slots, rule.scalars(count)
+        backend, rule, trainable, gradients, slots, rule.scalars(count), check
     )
 
 
