@@ -109,17 +109,19 @@ def _matched(layer: Any, eltype: str, inputs: tuple[Any, ...], handling: str) ->
         if name in wider or dtype_kind(array) in ("integral", "bool")
     ]
     for place in wrong:
-        where = "input" if len(found) == 1 else f"input inputs{structure.paths()[place]}"
+        where = "input" if len(found) == 1 else f"inputs{structure.paths()[place]}"
         name = names[place]
         mend = (
             f"convert one, with {_SHORT[eltype]}(x) or {_SHORT[name]}(ps)"
             if name in _SHORT
             else f"cast it first, with xp.astype(x, xp.{eltype})"
         )
-        message = (
-            f"{_named(layer)} is of {eltype}, and its {where} is of {name}; {mend}, or set the "
-            "preference eltype_mismatch_handling to 'convert'"
+        done = (
+            f"it is cast at each call, so {mend}"
+            if handling == "convert"
+            else f"{mend}, or set the preference eltype_mismatch_handling to 'convert'"
         )
+        message = f"{_named(layer)} is of {eltype}, and its {where} is of {name}; {done}"
         if handling == "error":
             raise EltypeMismatchError(message)
         _warn_once(layer, (eltype, name), message)

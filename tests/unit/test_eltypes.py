@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
 from typing import Any
 
 import ml_dtypes
@@ -27,9 +26,8 @@ PAIRS = {
 
 
 @pytest.fixture(autouse=True)
-def nothing_said(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(eltypes, "_SAID", type(eltypes._SAID)())
-    return
 
 
 def array(name: str) -> Any:
@@ -103,8 +101,13 @@ def test_convert_casts_what_is_wider_and_nothing_else(library: Any) -> None:
     ps = {"w": library.array([1.0], np.float32)}
     wide, integer = library.array([1.5]), library.array([2], np.int32)
     narrow = library.array([0.5], np.float32)
-    with handling("convert"), pytest.warns(EltypeMismatchWarning, match="inputs.0.. is of float64"):
+    with handling("convert"), pytest.warns(EltypeMismatchWarning) as caught:
         x, rest = match_eltype("layer", ps, {}, wide, {"n": integer, "narrow": narrow, "k": 3})
+    said = [str(w.message).partition(", so")[0] for w in caught]
+    assert said == [
+        "layer is of float32, and its inputs[0] is of float64; it is cast at each call",
+        "layer is of float32, and its inputs[1]['n'] is of int32; it is cast at each call",
+    ]
     assert [dtype_name(a.dtype) for a in (x, rest["n"], rest["narrow"])] == ["float32"] * 3
     assert [float(library.host(a)[0]) for a in (x, rest["n"])] == [1.5, 2.0]
     assert rest["narrow"] is narrow
