@@ -83,6 +83,13 @@ def leaves(tree: PyTree) -> tuple[list[Any], optree.PyTreeSpec]:
     return optree.tree_flatten(tree, _is_leaf if _LEAF_CLASSES else None, namespace=NAMESPACE)
 
 
+def map_leaves(function: Callable[[Any], Any], tree: PyTree) -> PyTree:
+    """The tree with the function's value in place of each leaf."""
+    return optree.tree_map(
+        function, tree, is_leaf=_is_leaf if _LEAF_CLASSES else None, namespace=NAMESPACE
+    )
+
+
 def path(tree: PyTree, place: int) -> str:
     """Where the leaf number `place` of a tree stands, as Python would spell it."""
     return optree.treespec_accessors(leaves(tree)[1])[place].codify("")

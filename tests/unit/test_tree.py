@@ -13,8 +13,9 @@ import numpy as np
 import optree
 import pytest
 
+import polylux
 from polylux import tree
-from polylux.errors import TreeError
+from polylux.errors import OptionError, TreeError
 
 Pair = namedtuple("Pair", ["left", "right"])
 
@@ -241,3 +242,45 @@ def test_trees_that_do_not_match_say_where(got: Any, like: Any, sentence: str) -
     with pytest.raises(TreeError) as caught:
         flatten_like(got, like)
     assert sentence in str(caught.value)
+
+
+@pytest.fixture
+def whole(monkeypatch: pytest.MonkeyPatch) -> type:
+    """A namedtuple that is registered as a leaf, for one test."""
+    monkeypatch.setattr(tree, "_LEAF_CLASSES", ())
+    return tree.register_leaf(namedtuple("Whole", ["a", "b"]))
+
+
+def test_registered_leaf_is_never_entered(whole: Any) -> None:
+    leaf = whole(A, B)
+    values = {"x": leaf, "y": [C, Pair(A, 1)]}
+    arrays, structure = flatten(values)
+    assert arrays == (C, A)
+    assert structure.statics == (leaf, 1)
+    assert structure.static_paths() == ["['x']", "['y'][1].right"]
+    again = structure.unflatten(arrays)
+    assert again["x"] is leaf
+    assert tree.map_leaves(lambda node: node is leaf, values)["x"] is True
+    assert flatten_like(values, values) == [C, A]
+
+
+def test_subclasses_of_a_registered_leaf_are_leaves(whole: Any) -> None:
+    class Below(whole):  # type: ignore[misc]  # a class that only the test knows
+        pass
+
+    assert tree.leaves([Below(A, B)])[0] == [Below(A, B)]
+
+
+@pytest.mark.parametrize("given", [dict, tuple, type(None), A, "Pair"], ids=str)
+def test_built_in_containers_cannot_be_leaves(given: Any) -> None:
+    with pytest.raises(OptionError, match="register_leaf takes a class"):
+        tree.register_leaf(given)
+
+
+def test_registered_leaf_passes_through_a_derivative(whole: Any, selector: polylux.ADType) -> None:
+    def f(p: Any) -> Any:
+        assert type(p["bounds"].a) is float
+        return p["w"] ** 2 * p["bounds"].a
+
+    got = polylux.gradient(f, selector, {"w": np.asarray(3.0), "bounds": whole(0.5, 1.0)})
+    assert float(got["w"]) == 3.0

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import optree
 
 from polylux import arrays, tree
 from polylux.backend import Backend
@@ -290,10 +289,8 @@ def _order(operator: Operator) -> list[str]:
 
 def _numbers_as_arrays(values: PyTree) -> PyTree:
     """Python numbers of a direction become 0-d float64 arrays; they are cast later."""
-    return optree.tree_map(
-        lambda leaf: np.asarray(float(leaf)) if type(leaf) in (int, float) else leaf,
-        values,
-        namespace=tree.NAMESPACE,
+    return tree.map_leaves(
+        lambda leaf: np.asarray(float(leaf)) if type(leaf) in (int, float) else leaf, values
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import optree
 
 from polylux import arrays, tree
 from polylux.backend import Backend
@@ -23,16 +22,14 @@ Arrays = tuple[Any, ...]
 
 def floats_as_arrays(values: PyTree) -> PyTree:
     """Python floats become 0-d float64 arrays: the point of a derivative has to be one."""
-    return optree.tree_map(
-        lambda leaf: np.asarray(leaf) if type(leaf) is float else leaf,
-        values,
-        namespace=tree.NAMESPACE,
+    return tree.map_leaves(
+        lambda leaf: np.asarray(leaf) if type(leaf) is float else leaf, values
     )
 
 
 def flatten_untied(values: PyTree) -> tuple[list[Any], Structure]:
     """The arrays of a tree, each as often as it occurs, and the structure."""
-    leaves, treedef = optree.tree_flatten(values, namespace=tree.NAMESPACE)
+    leaves, treedef = tree.leaves(values)
     found: list[Any] = []
     statics: list[Any] = []
     slots: list[int] = []

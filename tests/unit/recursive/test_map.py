@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 import polylux
-from polylux import recursive_map
+from polylux import recursive_map, register_leaf, tree
 from polylux.errors import TreeError
-from polylux.tree import register_leaf
 
 
 def test_leaves_meet_at_their_places(library: Any) -> None:
@@ -109,7 +108,9 @@ def test_derivatives_pass(selector: polylux.ADType) -> None:
     assert got["b"][0] == 6
 
 
-def test_registered_leaf_is_handed_on_whole() -> None:
+def test_registered_leaf_is_handed_on_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "_LEAF_CLASSES", ())
+
     class Interval(NamedTuple):
         low: Any
         high: Any
