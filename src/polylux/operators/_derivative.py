@@ -19,14 +19,14 @@ def _kernel(task: Task) -> tuple[tuple[Any, ...], Arrays]:
 
 
 def _cost(outer: Means, inner: Means, sizes: Sizes) -> Cost:
-    return push_cost(inner, CALL, 1, 1, sizes.outputs)
+    return push_cost(inner, CALL, 1, 1, sizes.known_outputs)
 
 
 DERIVATIVE = Operator(
     name="derivative",
     kernel=_kernel,
     trees=(value_tree, like_output),
-    route=lambda outer, inner: inner.push.value,
+    route=lambda outer, inner, sizes: inner.push.value,
     cost=_cost,
     of_a_number=True,
     needs_output=lambda outer, inner, inputs: inner.depends_on_output,

@@ -122,10 +122,10 @@ def explain(
     inputs = sum(math.prod(leaf.shape) for leaf in trainable)
     count = _directions(found, directions, batched)
     staged = backend.is_staged(concrete)
-    route = found.route(outer, inner)
-    if output is None and found.needs_output(outer, inner, inputs):
+    outputs = None if output is None else _entries(output)
+    route = found.route(outer, inner, Sizes(inputs, outputs, count))
+    if outputs is None and found.needs_output(outer, inner, inputs):
         return Explanation(operator.__name__, selector, route, None, None, None, None, staged)
-    outputs = 1 if found.is_scalar or output is None else _entries(output)
     cost = found.cost(outer, inner, Sizes(inputs, outputs, count))
     at_once = cost.widest > 1 and outer.batched
     return Explanation(
@@ -139,7 +139,8 @@ def _entries(output: PyTree) -> int:
     leaves: list[Any] = optree.tree_leaves(output, namespace=tree.NAMESPACE)
     kinds = [(leaf, dtype_kind(leaf)) for leaf in leaves if arrays.is_array(leaf)]
     entries = sum(math.prod(leaf.shape) for leaf, kind in kinds if kind == "real floating")
-    return entries + sum(type(leaf) is float for leaf in leaves)
+    floats = sum(type(leaf) is float for leaf in leaves)
+    return int(entries + floats)
 
 
 def _directions(operator: Operator, directions: tuple[PyTree, ...], batched: bool) -> int:

@@ -22,7 +22,7 @@ def _cost(outer: Means, inner: Means, sizes: Sizes) -> Cost:
     return gradient_cost(inner, CALL, sizes.inputs)
 
 
-def _route(outer: Means, inner: Means) -> str:
+def _route(outer: Means, inner: Means, sizes: Sizes) -> str:
     return inner.pull.value if inner.is_forward else "the backend's own gradient (reverse mode)"
 
 

@@ -14,8 +14,8 @@ from polylux.operators._routes import (
     Cost,
     Means,
     gradient_cost,
-    second_order_route,
-    square_jacobian_cost,
+    symmetric_cost,
+    symmetric_route,
 )
 from polylux.selectors import ADType
 from polylux.typing import PyTree
@@ -29,14 +29,15 @@ def _kernel(task: Task) -> tuple[tuple[Any, ...], Arrays]:
 
 
 def _cost(outer: Means, inner: Means, sizes: Sizes) -> Cost:
-    return square_jacobian_cost(outer, gradient_cost(inner, CALL, sizes.inputs), sizes.inputs)
+    slope = gradient_cost(inner, CALL, sizes.inputs)
+    return symmetric_cost(outer, slope, sizes.inputs, sizes.inputs)
 
 
 HESSIAN = Operator(
     name="hessian",
     kernel=_kernel,
     trees=(value_tree, like_x, x_by_x),
-    route=second_order_route,
+    route=lambda outer, inner, sizes: symmetric_route(outer, inner, sizes.inputs),
     cost=_cost,
     order=2,
     is_scalar=True,

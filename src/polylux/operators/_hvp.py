@@ -12,11 +12,12 @@ from polylux.operators._routes import (
     CALL,
     Cost,
     Means,
-    Push,
     gradient_cost,
     pull_cost,
     push_cost,
-    second_order_route,
+    pushes,
+    symmetric_cost,
+    symmetric_route,
 )
 from polylux.selectors import ADType
 from polylux.typing import PyTree
@@ -33,13 +34,14 @@ def gradient_of(task: Task) -> Callable[..., tuple[Arrays, Arrays]]:
 
 
 def _kernel(task: Task) -> tuple[tuple[Any, ...], Arrays]:
-    if task.outer.means.push is not Push.FORWARD and task.inner.means.is_forward:
-        return _reverse_over_forward(task)
-    if task.outer.means.push is Push.FORWARD:
+    count = task.directions[0].shape[0] if task.several else 1
+    if pushes(task.outer.means, count):
         gradients, products, (value, *aux) = task.outer.push(
             gradient_of(task), task.leaves, task.directions, task.several
         )
-    else:  # the Hessian is symmetric: a pullback of the gradient multiplies by it too
+    elif task.inner.means.is_forward:
+        return _reverse_over_forward(task)
+    else:
         gradients, products, (value, *aux) = task.outer.pull(
             gradient_of(task), task.leaves, lambda _: task.directions, task.several
         )
@@ -60,20 +62,18 @@ def _reverse_over_forward(task: Task) -> tuple[tuple[Any, ...], Arrays]:
 
 
 def _cost(outer: Means, inner: Means, sizes: Sizes) -> Cost:
-    if outer.push is not Push.FORWARD and inner.is_forward:
+    if inner.is_forward and not pushes(outer, sizes.directions):
         slopes = push_cost(inner, CALL, sizes.directions, sizes.inputs, 1)
         return pull_cost(outer, slopes, sizes.directions + 1, sizes.inputs)
     slope = gradient_cost(inner, CALL, sizes.inputs)
-    if outer.push is Push.FORWARD:
-        return push_cost(outer, slope, sizes.directions, sizes.inputs, sizes.inputs)
-    return pull_cost(outer, slope, sizes.directions, sizes.inputs)
+    return symmetric_cost(outer, slope, sizes.directions, sizes.inputs)
 
 
 HVP = Operator(
     name="hvp",
     kernel=_kernel,
     trees=(value_tree, like_one_x, like_x),
-    route=second_order_route,
+    route=lambda outer, inner, sizes: symmetric_route(outer, inner, sizes.directions),
     cost=_cost,
     order=2,
     direction="x",

@@ -27,14 +27,14 @@ def _kernel(task: Task) -> tuple[tuple[Any, ...], Arrays]:
 
 
 def _cost(outer: Means, inner: Means, sizes: Sizes) -> Cost:
-    return jacobian_cost(inner, CALL, sizes.inputs, sizes.outputs)
+    return jacobian_cost(inner, CALL, sizes.inputs, sizes.known_outputs)
 
 
 JACOBIAN = Operator(
     name="jacobian",
     kernel=_kernel,
     trees=(value_tree, output_by_x),
-    route=jacobian_route,
+    route=lambda outer, inner, sizes: jacobian_route(inner, sizes.inputs, sizes.outputs),
     cost=_cost,
     needs_output=lambda outer, inner, inputs: (
         needs_output_first(inner, inputs) or inner.push is not Push.FORWARD

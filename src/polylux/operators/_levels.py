@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from polylux.backend import Backend, Function, Map, Pull, each_unit_direction, unit_directions
-from polylux.operators._routes import Means, Push, by_columns, needs_output_first
+from polylux.operators._routes import Means, Push, by_columns, needs_output_first, pushes
 from polylux.operators._routes import Pull as PullBy
 from polylux.running import value_and_gradient
 from polylux.selectors import ADType
@@ -63,7 +63,7 @@ class Level:
             outputs, pull, aux = self._pull(function, leaves)
             zeros = tuple(map(self._xp.zeros_like, outputs))
             _, push, _ = self._pull(lambda *cotangents: (pull(cotangents), ()), zeros)
-            derivatives = self._map(push, tangents, True) if several else push(tangents)
+            derivatives = self._pull_several(push, tangents) if several else push(tangents)
             return outputs, self._cast(derivatives, outputs), aux
         if not several:
             return self._backend.pushforward(function, leaves, tangents, self._selector)
@@ -91,21 +91,23 @@ class Level:
             return outputs, self._cast(pulled, leaves), aux
         outputs, pull, aux = self._pull(function, leaves)
         given = cotangents(outputs)
-        batched = self.means.pull is PullBy.REVERSE
-        return outputs, self._map(pull, given, batched) if several else pull(given), aux
+        return outputs, self._pull_several(pull, given) if several else pull(given), aux
 
     def jacobian(
         self, function: Map, leaves: Arrays, square: bool = False
     ) -> tuple[Arrays, Blocks, Arrays]:
         """Outputs, blocks of their Jacobian, and auxiliary output.
 
-        By the shorter side, where the means leave the choice; columns if it is known to be
-        `square`.
+        By the shorter side, where the means leave the choice; `square` says that it is that of a
+        gradient.
         """
         inputs = _total(leaves)
         pulled = None
-        columns = self.means.push is Push.FORWARD
-        if not square and needs_output_first(self.means, inputs):
+        if square:
+            columns = pushes(self.means, inputs)
+        elif not needs_output_first(self.means, inputs):
+            columns = self.means.push is Push.FORWARD
+        else:
             # What this has traced is of no use for columns, and a compiler leaves it out.
             pulled = self._pull(function, leaves)
             columns = by_columns(self.means, inputs, _total(pulled[0]))
@@ -141,11 +143,10 @@ class Level:
     ) -> tuple[Arrays, Blocks, Arrays]:
         if _total(outputs) == 0:
             return outputs, self._empty(outputs, leaves), aux
-        if self.means.pull is PullBy.REVERSE and self._is_batched(_total(outputs)):
-            pulled = self._map(pull, unit_directions(self._xp, outputs), True)
+        if self._pulls_at_once(_total(outputs)):
+            pulled = self._pull_several(pull, unit_directions(self._xp, outputs))
         else:
-            found = [pull(cotangents) for cotangents in each_unit_direction(self._xp, outputs)]
-            pulled = tuple(map(self._xp.stack, zip(*found, strict=True)))
+            pulled = self._stacked(map(pull, each_unit_direction(self._xp, outputs)))
         xp, ends = self._xp, itertools.accumulate(map(_size, outputs))
         blocks = []
         for output, end in zip(outputs, ends, strict=True):
@@ -169,6 +170,9 @@ class Level:
 
     def _is_batched(self, count: int) -> bool:
         return self.means.batched and count > 1
+
+    def _pulls_at_once(self, count: int) -> bool:
+        return self._is_batched(count) and self.means.pull is PullBy.REVERSE
 
     def _push_several(
         self, function: Map, leaves: Arrays, tangents: Arrays
@@ -205,11 +209,10 @@ class Level:
         outputs, _, aux = found[0]
         return outputs, self._stacked(derivatives for _, derivatives, _ in found), aux
 
-    def _map(self, function: Callable[[Arrays], Arrays], several: Arrays, batched: bool) -> Arrays:
-        """`function` of each item along the leading axis; results are stacked there."""
-        if batched and self._is_batched(several[0].shape[0]):
-            return self._backend.vmap(lambda *item: function(item), several, self._selector)
-        return self._stacked(map(function, _items(several)))
+    def _pull_several(self, pull: Pull, cotangents: Arrays) -> Arrays:
+        if self._pulls_at_once(cotangents[0].shape[0]):
+            return self._backend.vmap(lambda *one: pull(one), cotangents, self._selector)
+        return self._stacked(map(pull, _items(cotangents)))
 
     def _stacked(self, found: Iterable[Arrays]) -> Arrays:
         return tuple(map(self._xp.stack, zip(*found, strict=True)))

@@ -67,11 +67,19 @@ class Task:
 
 @dataclasses.dataclass(frozen=True)
 class Sizes:
-    """What the cost of a call depends on: entries of `x` and of the output, and directions."""
+    """What the cost of a call depends on: entries of `x` and of the output, and directions.
+
+    That of the output may be unknown; it is not where `Operator.needs_output` says so.
+    """
 
     inputs: int
-    outputs: int
+    outputs: int | None
     directions: int
+
+    @property
+    def known_outputs(self) -> int:
+        """Entries of the output, which are of no matter where they are unknown."""
+        return self.outputs or 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +96,7 @@ class Operator:
         For each group `tree(group, call, outputs, zeros)`, which makes a tree of it; the layout
         `outputs` is that of what `f` returned.
     route : callable
-        `route(outer, inner) -> str`, in words.
+        `route(outer, inner, sizes) -> str`, in words.
     cost : callable
         `cost(outer, inner, sizes) -> Cost`.
     order : int
@@ -99,14 +107,14 @@ class Operator:
         Whether `x` has to be one number.
     is_scalar : bool
         Whether `f` has to return one number.
-    needs_output : bool
-        Whether the cost depends on the size of the output.
+    needs_output : callable
+        `needs_output(outer, inner, inputs)`: whether the cost depends on the size of the output.
     """
 
     name: str
     kernel: Callable[[Task], tuple[tuple[Any, ...], Arrays]]
     trees: tuple[Callable[..., PyTree], ...]
-    route: Callable[[Means, Means], str]
+    route: Callable[[Means, Means, Sizes], str]
     cost: Callable[[Means, Means, Sizes], Cost]
     order: int = 1
     direction: str = ""

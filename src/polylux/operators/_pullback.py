@@ -28,7 +28,7 @@ PULLBACK = Operator(
     name="pullback",
     kernel=_kernel,
     trees=(value_tree, like_x),
-    route=lambda outer, inner: inner.pull.value,
+    route=lambda outer, inner, sizes: inner.pull.value,
     cost=_cost,
     direction="output",
 )

@@ -21,14 +21,14 @@ def _kernel(task: Task) -> tuple[tuple[Any, ...], Arrays]:
 
 
 def _cost(outer: Means, inner: Means, sizes: Sizes) -> Cost:
-    return push_cost(inner, CALL, sizes.directions, sizes.inputs, sizes.outputs)
+    return push_cost(inner, CALL, sizes.directions, sizes.inputs, sizes.known_outputs)
 
 
 PUSHFORWARD = Operator(
     name="pushforward",
     kernel=_kernel,
     trees=(value_tree, like_output),
-    route=lambda outer, inner: inner.push.value,
+    route=lambda outer, inner, sizes: inner.push.value,
     cost=_cost,
     direction="x",
     needs_output=lambda outer, inner, inputs: inner.depends_on_output,

@@ -178,9 +178,9 @@ def gradient_cost(means: Means, inner: Cost, inputs: int) -> Cost:
 
 def by_columns(means: Means, inputs: int, outputs: int) -> bool:
     """Whether a Jacobian is made of columns (pushforwards), and not of rows (pullbacks)."""
-    if means.push is not Push.FORWARD or means.is_forward:
-        return means.push is Push.FORWARD
-    return inputs <= outputs
+    if needs_output_first(means, inputs):
+        return inputs <= outputs
+    return means.push is Push.FORWARD
 
 
 def needs_output_first(means: Means, inputs: int) -> bool:
@@ -198,25 +198,37 @@ def jacobian_cost(means: Means, inner: Cost, inputs: int, outputs: int) -> Cost:
     return columns
 
 
-def square_jacobian_cost(means: Means, inner: Cost, size: int) -> Cost:
-    """Of a Jacobian that is known to be square: that of a gradient."""
-    if means.push is Push.FORWARD:
-        return push_cost(means, inner, max(size, 1), size, size)
-    return pull_cost(means, inner, size, size)
+def pushes(means: Means, directions: int) -> bool:
+    """Whether a gradient is differentiated by pushforwards, and not by pullbacks.
+
+    Its Jacobian is symmetric, so that either multiplies by it. Without vmap each pushforward calls
+    the function anew, and several pullbacks do not.
+    """
+    if means.push is not Push.FORWARD:
+        return False
+    repeats = directions > 1 and not means.batched
+    return not (repeats and means.pull is Pull.REVERSE and means.asked is Mode.EITHER)
+
+
+def symmetric_cost(means: Means, inner: Cost, directions: int, inputs: int) -> Cost:
+    """Of the Jacobian of a gradient, times so many directions."""
+    if pushes(means, directions):
+        return push_cost(means, inner, max(directions, 1), inputs, inputs)
+    return pull_cost(means, inner, directions, inputs)
 
 
 # --- the same in words ----------------------------------------------------------------------------
 
 
-def jacobian_route(outer: Means, inner: Means) -> str:
-    """Of a Jacobian, whose side may depend on the sizes."""
-    if needs_output_first(inner, 2):
+def jacobian_route(means: Means, inputs: int, outputs: int | None) -> str:
+    """Of a Jacobian; the size of the output may be unknown."""
+    if needs_output_first(means, inputs) and outputs is None:
         return "by columns (pushforwards) or by rows (pullbacks), whichever are fewer"
-    if inner.push is Push.FORWARD:
+    if by_columns(means, inputs, outputs or 0):
         return f"by columns: {Pull.COLUMNS.value}"
-    return f"by rows: {inner.pull.value} for each entry of the output"
+    return f"by rows: {means.pull.value} for each entry of the output"
 
 
-def second_order_route(outer: Means, inner: Means) -> str:
-    """Of the Hessian and of its products."""
-    return f"{'forward' if outer.push is Push.FORWARD else 'reverse'} over {inner.mode} mode"
+def symmetric_route(outer: Means, inner: Means, directions: int) -> str:
+    """Of the Jacobian of a gradient, times so many directions."""
+    return f"{'forward' if pushes(outer, directions) else 'reverse'} over {inner.mode} mode"

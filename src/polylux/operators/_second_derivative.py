@@ -27,15 +27,15 @@ def _kernel(task: Task) -> tuple[tuple[Any, ...], Arrays]:
 
 
 def _cost(outer: Means, inner: Means, sizes: Sizes) -> Cost:
-    slope = push_cost(inner, CALL, 1, 1, sizes.outputs)
-    return push_cost(outer, slope, 1, 1, sizes.outputs)
+    slope = push_cost(inner, CALL, 1, 1, sizes.known_outputs)
+    return push_cost(outer, slope, 1, 1, sizes.known_outputs)
 
 
 SECOND_DERIVATIVE = Operator(
     name="second_derivative",
     kernel=_kernel,
     trees=(value_tree, like_output, like_output),
-    route=lambda outer, inner: f"{outer.push.value}, over {inner.push.value}",
+    route=lambda outer, inner, sizes: f"{outer.push.value}, over {inner.push.value}",
     cost=_cost,
     order=2,
     of_a_number=True,
