@@ -3,6 +3,7 @@
 from polylux import backend, errors, layers, losses, optimizers
 from polylux.arrays import array_namespace, selector_of, to_backend, to_host
 from polylux.cache import clear_caches
+from polylux.checking import GradientReport, RuleReport, check_gradient, check_rule
 from polylux.eltypes import match_eltype
 from polylux.layers import (
     StatefulLayer,
@@ -90,7 +91,9 @@ __all__ = [
     "AutoTorch",
     "CustomRule",
     "Explanation",
+    "GradientReport",
     "NoAutoDiff",
+    "RuleReport",
     "SecondOrder",
     "StatefulLayer",
     "TrainState",
@@ -101,6 +104,8 @@ __all__ = [
     "backend",
     "backends",
     "bf16",
+    "check_gradient",
+    "check_rule",
     "checkpoint",
     "clear_caches",
     "compact",
