@@ -52,6 +52,9 @@ class _State(threading.local):
 
 STATE = _State()
 
+# The level of dual numbers is a global of torch's, which ends for all threads when one leaves it.
+_DUAL_NUMBERS = threading.RLock()
+
 # `torch.autograd.grad` costs 12 us of Python around this call, a fifth of a small model's step.
 _run_backward = torch.autograd.Variable._execution_engine.run_backward
 
@@ -151,7 +154,8 @@ def pushforward(
         return by_pullbacks(function, leaves, tangents)
     _load_forward_rules()
     try:
-        return by_duals(function, leaves, tangents)
+        with _DUAL_NUMBERS:
+            return by_duals(function, leaves, tangents)
     except NotImplementedError:
         # Some operations of torch have no forward rule; one of the user's own errors comes again.
         return by_pullbacks(function, leaves, tangents)
