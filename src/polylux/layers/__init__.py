@@ -6,7 +6,7 @@ from polylux.layers._bilinear import Bilinear
 from polylux.layers._cells import Cell, GRUCell, LSTMCell, RNNCell
 from polylux.layers._chain import Chain
 from polylux.layers._compact import compact
-from polylux.layers._compact_values import init_fn, non_trainable
+from polylux.layers._compact_marks import init_fn, non_trainable
 from polylux.layers._container import Container
 from polylux.layers._conv import Conv
 from polylux.layers._dense import Dense

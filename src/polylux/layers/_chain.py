@@ -65,7 +65,7 @@ class Chain(Container):
         put = object.__setattr__
         put(self, "layers", tuple(layer for _, layer in parts))
         put(self, "names", tuple(name for name, _ in parts))
-        put(self, "_steps", tuple((n, layer, not isinstance(layer, HasSetup)) for n, layer in parts))
+        put(self, "_steps", tuple((*part, not isinstance(part[1], HasSetup)) for part in parts))
 
     def parts(self) -> tuple[tuple[str, Any], ...]:
         return tuple(zip(self.names, self.layers, strict=True))

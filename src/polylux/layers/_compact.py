@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import inspect
@@ -23,9 +24,7 @@ from polylux.typing import PyTree
 Forward = Callable[..., Any]
 
 
-def compact(
-    *forward: Forward, name: str | None = None, dispatch: Any = None, **values: Any
-) -> Any:
+def compact(*forward: Forward, name: str | None = None, dispatch: Any = None, **values: Any) -> Any:
     """A layer from a function and the values that it uses: arrays to train, layers, and the rest.
 
     Also a decorator: without a function it returns one that takes the function.
@@ -292,17 +291,11 @@ def _takes_parameters(forward: Any) -> bool:
         signature = inspect.signature(forward)
     except (TypeError, ValueError):  # a builtin without one
         return False
-    needed = [
-        p for p in signature.parameters.values()
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]  # fmt: skip
-    try:
-        signature.bind(*range(max(2, len(needed))))
-    except TypeError:
-        needed = []
-    if len(needed) not in (2, 3):
-        raise OptionError(
-            "the function of compact takes (s, x), or (s, x, p) with all parameters as p; got "
-            f"{name_of(forward)}{signature}"
-        )
-    return len(needed) == 3
+    for arguments in (("s", "x"), ("s", "x", "p")):
+        with contextlib.suppress(TypeError):
+            signature.bind(*arguments)
+            return len(arguments) == 3
+    raise OptionError(
+        "the function of compact takes (s, x), or (s, x, p) with all parameters as p; got "
+        f"{name_of(forward)}{signature}"
+    )

@@ -91,9 +91,7 @@ class Namespace:
 def new_states(namespace: Namespace, st: PyTree) -> PyTree:
     """The states after a call that began with `st`: the same object where nothing has changed."""
     values = namespace._values
-    changed = {
-        name: values[name] for name in namespace._assigned if values[name] is not st[name]
-    }
+    changed = {name: values[name] for name in namespace._assigned if values[name] is not st[name]}
     for name, layer in namespace._classified.layers.items():
         new = _states_of(layer, values[name], st[name])
         if new is not st[name]:

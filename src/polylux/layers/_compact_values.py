@@ -1,11 +1,10 @@
-"""What the values given to compact are: parameters, states, or layers; init_fn and non_trainable."""
+"""What the values given to compact are: parameters, states, or layers."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import optree
@@ -13,31 +12,14 @@ import optree
 from polylux import tree
 from polylux.arrays import array_namespace, is_array, precision_scope
 from polylux.dtypes import dtype_name
-from polylux.errors import DomainError, OptionError
+from polylux.errors import OptionError
 from polylux.layers._base import HasSetup, Layer
+from polylux.layers._compact_marks import InitFn, Maker, NonTrainable
 from polylux.layers._container import outline_of
 from polylux.layers._printing import Outline
 from polylux.layers._wrapped import name_of
 from polylux.ops import detach
 from polylux.typing import PyTree
-
-Maker = Callable[[np.random.Generator], PyTree]
-Kind = Literal["parameter", "state"]
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class InitFn:
-    """A value that is made anew at every setup."""
-
-    function: Maker
-    kind: Kind
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class NonTrainable:
-    """A value that is a state, whatever it is."""
-
-    value: Any
 
 
 class Group:
@@ -63,96 +45,6 @@ class Group:
             for key, layer in self.layers.items()
         )
         return Outline(opening, parts=parts, closing=closing)
-
-
-def init_fn(f: Maker, /, kind: Kind = "parameter") -> Any:
-    """A value for `compact` that is `f(rng)`, anew at every setup.
-
-    Parameters
-    ----------
-    f : callable
-        Takes a `numpy.random.Generator`, and returns a tree of host arrays.
-    kind : {"parameter", "state"}
-        What the value is.
-
-    Returns
-    -------
-    InitFn
-        To be given to `compact` under a name.
-
-    Raises
-    ------
-    OptionError
-        If `f` is no function.
-    DomainError
-        If the kind is another one.
-
-    References
-    ----------
-    `@init_fn` of the Utilities page.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from polylux.layers import compact, setup
-    >>> model = compact(
-    ...     lambda s, x: x @ s.w + s.b,
-    ...     w=init_fn(lambda rng: rng.standard_normal((3, 2))),
-    ...     b=init_fn(lambda rng: rng.standard_normal(2), kind="state"),
-    ... )
-    >>> ps, st = setup(np.random.default_rng(0), model)
-    >>> ps["w"].shape, st["b"].shape
-    ((3, 2), (2,))
-    """
-    if not callable(f) or isinstance(f, type | HasSetup):
-        raise OptionError(f"init_fn takes a function of a generator, got {f!r}")
-    if kind not in ("parameter", "state"):
-        raise DomainError(f"init_fn(kind=...) is 'parameter' or 'state', got {kind!r}")
-    return InitFn(f, kind)
-
-
-def non_trainable(v: Any, /) -> Any:
-    """A value for `compact` that is a state, though it is an array.
-
-    Parameters
-    ----------
-    v : any
-        As a rule an array, or a list of arrays.
-
-    Returns
-    -------
-    NonTrainable
-        To be given to `compact` under a name.
-
-    Raises
-    ------
-    OptionError
-        If it is a layer, which has parameters of its own.
-
-    References
-    ----------
-    `@non_trainable` of the Utilities page.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from polylux.layers import compact, setup
-    >>> model = compact(
-    ...     lambda s, x: (s.w * x + s.w_fixed).sum(),
-    ...     w=np.ones(3),
-    ...     w_fixed=non_trainable(np.asarray([0.5, 0.25, 0.25])),
-    ... )
-    >>> ps, st = setup(np.random.default_rng(0), model)
-    >>> list(ps), list(st)
-    (['w'], ['w_fixed'])
-    >>> y, new = model(np.ones(3), ps, st)
-    >>> float(y), new is st
-    (4.0, True)
-    """
-    if isinstance(v, HasSetup | InitFn):
-        what = "init_fn(f, kind='state')" if isinstance(v, InitFn) else "the layer itself"
-        raise OptionError(f"non_trainable takes a value such as an array, got {v!r}; give {what}")
-    return NonTrainable(v)
 
 
 class Classified:
@@ -284,7 +176,7 @@ def _maker(value: Any) -> Maker:
 
 def _copied(value: PyTree, _: np.random.Generator) -> PyTree:
     """The tree with each array copied, off any graph; other leaves are the same objects."""
-    found, structure = tree.flatten(value, is_array)
+    found, structure = tree.flatten(value, _is_plain_array)
     with precision_scope(*found):
         return structure.unflatten(
             [array_namespace(a).asarray(detach(a), copy=True) for a in found]

@@ -151,7 +151,9 @@ def named_parts(
         )
     if not layers and not named:
         raise OptionError(f"{owner} needs at least one layer")
-    parts = tuple(named.items()) or tuple((f"layer_{n}", l) for n, l in enumerate(layers, 1))
+    parts = tuple(named.items()) or tuple(
+        (f"layer_{number}", layer) for number, layer in enumerate(layers, 1)
+    )
     for name, layer in parts:
         check_part(owner, name.replace("_", " ") if layers else f"the layer {name!r}", layer)
     return parts
@@ -164,7 +166,9 @@ def check_part(owner: str, which: str, layer: Any) -> None:
             f"{which} of a {owner} is the class {layer.__name__}; make one: {layer.__name__}(...)"
         )
     if isinstance(layer, list | tuple):
-        raise OptionError(f"{which} of a {owner} is a {type(layer).__name__}; write {owner}(*layers)")
+        raise OptionError(
+            f"{which} of a {owner} is a {type(layer).__name__}; write {owner}(*layers)"
+        )
     if not callable(layer):
         raise OptionError(
             f"{which} of a {owner} must be a layer or a function of one array, got {layer!r}"

@@ -88,7 +88,9 @@ def update_state(st: Any, key: str, value: Any, /) -> Any:
     {'a': {'rate': 0.2}, 'b': [{'rate': 0.2}]}
     """
     if not isinstance(key, str):
-        raise OptionError(f"update_state takes (states, key, value) with a string as key, got {key!r}")
+        raise OptionError(
+            f"update_state takes (states, key, value) with a string as key, got {key!r}"
+        )
 
     def updated(states: PyTree) -> PyTree:
         seen: set[Any] = set()

@@ -68,7 +68,9 @@ class Parallel(Container):
     def __new__(cls, *args: Any, **named: Any) -> Self:
         return super().__new__(cls)  # keywords are names here, not fields
 
-    def __init__(self, connection: Callable[..., Any] | None, /, *layers: Any, **named: Any) -> None:
+    def __init__(
+        self, connection: Callable[..., Any] | None, /, *layers: Any, **named: Any
+    ) -> None:
         if connection is not None and (
             not callable(connection) or isinstance(connection, type | HasSetup)
         ):

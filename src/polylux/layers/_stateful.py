@@ -14,6 +14,7 @@ from polylux.errors import LeakedTracerError, OptionError, TreeError
 from polylux.layers._base import Layer, parameter_count, state_count
 from polylux.layers._container import outline_of
 from polylux.layers._printing import Outline, render
+from polylux.layers._wrapped import name_of
 from polylux.typing import Model, PyTree
 
 
@@ -157,7 +158,7 @@ class StatefulLayer:
         return type(self)(self.model, self.ps, function(self.st), fixed_state_type=fixed)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({outline_of(self.model).opening})"
+        return f"{type(self).__name__}({name_of(self.model)})"
 
     def __str__(self) -> str:
         part = ("", outline_of(self.model))
@@ -166,7 +167,7 @@ class StatefulLayer:
 
 
 class _Kept:
-    """What a StatefulLayer is besides its arrays: compared by the model, hashable with any model."""
+    """What a StatefulLayer is besides its trees; hashable with any model."""
 
     def __init__(self, layer: StatefulLayer) -> None:
         self.model = layer.model

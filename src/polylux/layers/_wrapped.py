@@ -61,7 +61,7 @@ class WrappedFunction(Layer):
 
 
 def call_function(function: Callable[..., Any], *inputs: Any) -> Any:
-    """`function(*inputs)`, inside the context in which arrays among the inputs keep their dtypes."""
+    """`function(*inputs)`, in the context in which arrays among the inputs keep their dtypes."""
     scope = precision_of(*inputs)
     if scope is None:
         return function(*inputs)
