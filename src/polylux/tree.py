@@ -36,7 +36,7 @@ _LEAF_CLASSES: tuple[type, ...] = ()
 _BUILT_IN = (dict, list, tuple, OrderedDict, defaultdict, deque, type(None))
 
 
-def register_leaf(cls: type[T]) -> type[T]:
+def register_leaf(leaf_class: type[T]) -> type[T]:
     """Make every instance of a class a leaf of trees: it is handed on whole, and never entered.
 
     For a namedtuple, or a class that another library has registered with optree, which polylux
@@ -44,7 +44,7 @@ def register_leaf(cls: type[T]) -> type[T]:
 
     Parameters
     ----------
-    cls : type
+    leaf_class : type
         Its subclasses, too; no built-in container.
 
     Returns
@@ -72,10 +72,12 @@ def register_leaf(cls: type[T]) -> type[T]:
     [Interval(low=0.0, high=1.0)]
     """
     global _LEAF_CLASSES
-    if not isinstance(cls, type) or cls in _BUILT_IN:
-        raise OptionError(f"register_leaf takes a class that is no built-in container, got {cls!r}")
-    _LEAF_CLASSES = tuple({*_LEAF_CLASSES, cls})
-    return cls
+    if not isinstance(leaf_class, type) or leaf_class in _BUILT_IN:
+        raise OptionError(
+            f"register_leaf takes a class that is no built-in container, got {leaf_class!r}"
+        )
+    _LEAF_CLASSES = tuple({*_LEAF_CLASSES, leaf_class})
+    return leaf_class
 
 
 def leaves(tree: PyTree) -> tuple[list[Any], optree.PyTreeSpec]:
