@@ -20,6 +20,7 @@ from polylux.preferences import (
     set_dispatch_doctor_preferences,
     set_preferences,
 )
+from polylux.preferences._preference import ALL
 
 NAME = "eltype_mismatch_handling"
 VARIABLE = "POLYLUX_ELTYPE_MISMATCH_HANDLING"
@@ -36,7 +37,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
-    for preference in preferences._ALL.values():
+    for preference in ALL.values():
         monkeypatch.setattr(preference, "_value", None)
 
 
@@ -119,7 +120,7 @@ def test_persistent_values_hold_in_the_next_process(
         "eltype_mismatch_handling": "convert",
     }
     assert [p.name for p in file.parent.iterdir()] == [file.name]
-    ask = "from polylux import preferences as p; print(*map(p.get_preference, p._ALL))"
+    ask = "from polylux import get_preference as get; print(*map(get, " + repr(list(ALL)) + "))"
     printed = subprocess.run(
         [sys.executable, "-c", ask], capture_output=True, text=True, check=True
     ).stdout
