@@ -1,4 +1,4 @@
-"""Convolution: values, gradients and second derivatives, exact in whole numbers, on each backend."""
+"""Convolution: values, gradients and second derivatives, exact in whole numbers."""
 
 from __future__ import annotations
 
