@@ -170,64 +170,70 @@ def test_evaluating_an_objective_leaves_the_states_as_they_were(selector: polylu
         assert polylux.to_host(ts.states)["n"] == 0
 
 
-class TestTorch:
-    """What torch alone can be: on a graph, or a leaf that asks for derivatives."""
+@pytest.fixture
+def torch() -> Any:
+    """torch, whose arrays alone can be on a graph, or leaves that ask for derivatives."""
+    return pytest.importorskip("torch")
 
-    torch: Any = pytest.importorskip("torch")
 
-    @each
-    def test_leaf_that_asks_for_derivatives_is_written_off_the_graph(
-        self, operate: Callable[..., Any]
-    ) -> None:
-        w = self.torch.ones(2, requires_grad=True)
-        got = operate([w], [self.torch.full((2,), 2.0)])[0]
-        assert got is w
-        assert w.is_leaf
-        assert w.requires_grad
-        expected = 3.0 if operate is recursive_add_ else 2.0
-        assert w.tolist() == [expected, expected]
+@each
+def test_leaf_that_asks_for_derivatives_is_written_off_the_graph(
+    operate: Callable[..., Any], torch: Any
+) -> None:
+    w = torch.ones(2, requires_grad=True)
+    got = operate([w], [torch.full((2,), 2.0)])[0]
+    assert got is w
+    assert w.is_leaf
+    assert w.requires_grad
+    expected = 3.0 if operate is recursive_add_ else 2.0
+    assert w.tolist() == [expected, expected]
 
-    @each
-    def test_value_on_a_graph_stays_on_it(self, operate: Callable[..., Any]) -> None:
-        w = self.torch.ones(2, requires_grad=True)
-        x = self.torch.ones(2)
-        got = operate([x], [3 * w])[0]
-        got.sum().backward()
-        assert w.grad.tolist() == [3, 3]
+
+@each
+def test_value_on_a_graph_stays_on_it(operate: Callable[..., Any], torch: Any) -> None:
+    w = torch.ones(2, requires_grad=True)
+    x = torch.ones(2)
+    got = operate([x], [3 * w])[0]
+    got.sum().backward()
+    assert w.grad.tolist() == [3, 3]
+    assert x.tolist() == [1, 1]
+
+
+@each
+def test_target_on_a_graph_is_left_alone(operate: Callable[..., Any], torch: Any) -> None:
+    w = torch.ones(2, requires_grad=True)
+    x = w * w
+    got = operate([x], [torch.ones(2)])[0]
+    assert got is not x
+    x.sum().backward()
+    assert w.grad.tolist() == [2, 2]
+
+
+@each
+def test_shared_entries_and_inference_tensors_are_left_alone(
+    operate: Callable[..., Any], torch: Any
+) -> None:
+    with torch.inference_mode():
+        frozen = torch.ones(2)
+    for x in (torch.ones(1).expand(2), frozen):
+        got = operate([x], [torch.tensor([1.0, 2.0])])[0]
+        assert got.tolist() == ([2, 3] if operate is recursive_add_ else [1, 2])
         assert x.tolist() == [1, 1]
 
-    @each
-    def test_target_on_a_graph_is_left_alone(self, operate: Callable[..., Any]) -> None:
-        w = self.torch.ones(2, requires_grad=True)
-        x = w * w
-        got = operate([x], [self.torch.ones(2)])[0]
-        assert got is not x
-        x.sum().backward()
-        assert w.grad.tolist() == [2, 2]
 
-    @each
-    def test_shared_entries_and_inference_tensors_are_left_alone(
-        self, operate: Callable[..., Any]
-    ) -> None:
-        with self.torch.inference_mode():
-            frozen = self.torch.ones(2)
-        for x in (self.torch.ones(1).expand(2), frozen):
-            got = operate([x], [self.torch.tensor([1.0, 2.0])])[0]
-            assert got.tolist() == ([2, 3] if operate is recursive_add_ else [1, 2])
-            assert x.tolist() == [1, 1]
+def test_a_jax_array_never_changes() -> None:
+    pytest.importorskip("jax")
+    x = polylux.to_backend(np.ones(2), polylux.AutoJax())
+    recursive_add_([x], [x])
+    assert polylux.to_host(x).tolist() == [1, 1]
 
-    def test_a_jax_array_never_changes(self) -> None:
-        pytest.importorskip("jax")
-        x = polylux.to_backend(np.ones(2), polylux.AutoJax())
-        recursive_add_([x], [x])
-        assert polylux.to_host(x).tolist() == [1, 1]
 
-    def test_accumulated_gradients_are_those_of_the_whole_batch(self) -> None:
-        def loss(p: Any, x: Any) -> Any:
-            return ((x @ p["w"]) ** 2).sum()
+def test_accumulated_gradients_are_those_of_the_whole_batch() -> None:
+    def loss(p: Any, x: Any) -> Any:
+        return ((x @ p["w"]) ** 2).sum()
 
-        x = np.arange(12.0).reshape(4, 3)
-        ps = {"w": np.asarray([1.0, -2.0, 0.5])}
-        total = polylux.gradient(loss, AutoTorch(), ps, x[:2])
-        total = recursive_add_(total, polylux.gradient(loss, AutoTorch(), ps, x[2:]))
-        np.testing.assert_allclose(polylux.to_host(total)["w"], 2 * x.T @ (x @ ps["w"]), rtol=1e-14)
+    x = np.arange(12.0).reshape(4, 3)
+    ps = {"w": np.asarray([1.0, -2.0, 0.5])}
+    total = polylux.gradient(loss, AutoTorch(), ps, x[:2])
+    total = recursive_add_(total, polylux.gradient(loss, AutoTorch(), ps, x[2:]))
+    np.testing.assert_allclose(polylux.to_host(total)["w"], 2 * x.T @ (x @ ps["w"]), rtol=1e-14)
