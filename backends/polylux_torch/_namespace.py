@@ -85,13 +85,20 @@ def where(condition: torch.Tensor, x1: Any, x2: Any, /) -> torch.Tensor:
     return compat.where(condition, x1, x2)
 
 
+def sign(x: torch.Tensor, /) -> torch.Tensor:
+    """As the standard's `sign`, NaN for NaN; array_api_compat writes by a mask, which no trace can."""
+    if not x.dtype.is_floating_point:
+        return compat.sign(x)
+    return torch.where(torch.isnan(x), torch.nan, torch.sign(x))
+
+
 _COMMON_BINARY = (
     "add", "subtract", "multiply", "divide", "maximum", "minimum", "pow", "logaddexp", "matmul",
 )  # fmt: skip
 
 namespace = types.ModuleType("polylux_torch.namespace", "torch by the array API standard")
 namespace.__dict__.update({name: getattr(compat, name) for name in dir(compat)})
-namespace.__dict__.update(asarray=asarray, isdtype=isdtype, where=where)
+namespace.__dict__.update(asarray=asarray, isdtype=isdtype, sign=sign, where=where)
 namespace.__dict__.update(
     {
         name: _without_promotion(getattr(torch, name), getattr(compat, name))

@@ -195,10 +195,16 @@ class LeafRule(Rule):
         slots: tuple[Arrays, ...],
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
         rows = [
-            self.leaf(xp, scalars, *own) for own in zip(gradients, parameters, *slots, strict=True)
+            [_typed(xp, array, p.dtype) for array in self.leaf(xp, scalars, g, p, *own)]
+            for g, p, *own in zip(gradients, parameters, *slots, strict=True)
         ]
         steps, *new = [tuple(row[i] for row in rows) for i in range(1 + len(self.slots))]
         return steps, tuple(new)
+
+
+def _typed(xp: Any, array: Any, dtype: Any) -> Any:
+    # A 0-d float32 parameter times a 0-d float64 scalar (a traced one, of torch) is float64.
+    return array if array.dtype == dtype else xp.astype(array, dtype)
 
 
 def _each(rule: Rule) -> Iterator[Rule]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from polylux_torch._namespace import namespace as xp
 
@@ -31,6 +32,19 @@ def test_float32_stays_float32_with_other_partners(name: str, other: Any) -> Non
 def test_binary_functions_promote_0d_arrays_as_the_standard_says() -> None:
     assert xp.add(X, torch.tensor(1.0, dtype=torch.float64)).dtype == torch.float64
     assert xp.where(X > 0, X, torch.tensor(1.0, dtype=torch.float64)).dtype == torch.float64
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("shape", [(), (4,)], ids=str)
+def test_sign_can_be_traced_and_keeps_nan(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    values = torch.tensor([-2.0, 0.0, torch.nan, 3.0], dtype=dtype)
+    for i in range(4):
+        x = values if shape else values[i]
+        expected = torch.tensor([-1.0, 0.0, torch.nan, 1.0], dtype=dtype)
+        traced = make_fx(xp.sign, tracing_mode="fake")(torch.ones_like(x))(x)
+        for got in (xp.sign(x), traced):
+            torch.testing.assert_close(got, expected if shape else expected[i], equal_nan=True)
+    assert xp.sign(torch.tensor([3, -2])).tolist() == [1, -1]
 
 
 def test_where_takes_python_scalars() -> None:
