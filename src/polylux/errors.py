@@ -21,6 +21,7 @@ Each derives from :class:`PolyluxError` and from the built-in that a caller woul
     ├── ObjectiveError                (ValueError)    an objective that breaks its signature
     ├── ArrayMixError                 (TypeError)     arrays of two libraries in one operation
     ├── NothingTrainableError         (ValueError)    parameters without one floating-point leaf
+    ├── WrongGradientError            (AssertionError)  a gradient that differences contradict
     ├── PreparationError              (ValueError)    a prepared operator called with other things
     ├── LeakedTracerError             (RuntimeError)  a traced value used after its trace ended
     ├── GivenAwayError                (RuntimeError)  a train state whose buffers a `_` step took
@@ -118,6 +119,10 @@ class ArrayMixError(PolyluxError, TypeError):
 
 class NothingTrainableError(PolyluxError, ValueError):
     """A parameter tree without one floating-point array."""
+
+
+class WrongGradientError(PolyluxError, AssertionError):
+    """A gradient and the differences of its function contradict each other."""
 
 
 class PreparationError(PolyluxError, ValueError):

@@ -72,6 +72,10 @@ class Line:
         """The largest value met so far."""
         return max(abs(value) for value, _ in self._known.values())
 
+    def is_finite(self) -> bool:
+        """Whether all values met so far are."""
+        return all(math.isfinite(value) for value, _ in self._known.values())
+
 
 def _dot(xs: Hosts, ys: Hosts) -> float:
     return math.fsum(float(np.vdot(x, y)) for x, y in zip(xs, ys, strict=True))
