@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import optree
 
 import polylux
 from polylux import ops
@@ -21,80 +23,92 @@ CONDITION = 4.0  # a kernel and the neutral code may each err by the table's bou
 
 
 def _body(subject: Subject, findings: Findings, samples: tuple[Sample, ...]) -> None:
-    for sample in samples:
-        for dtype in subject.dtypes:
-            _compare_values(subject, findings, sample, dtype)
-            if not subject.is_truncated and subject.claims(Capability.GRADIENT):
-                _compare_slopes(subject, findings, sample, dtype)
+    for dtype in subject.dtypes:
+        _compare_values(subject, findings, samples, dtype)
+        # Without a kernel there is nothing but the neutral code to differentiate.
+        if samples[0].function in subject.backend.kernels and not subject.is_truncated:
+            _compare_slopes(subject, findings, samples, dtype)
 
 
-def _compare_values(subject: Subject, findings: Findings, sample: Sample, dtype: str) -> None:
-    function = ops.natives()[sample.function]
-    arrays = _cast(sample, dtype)
-    wide = [None if a is None else _widened(a) for a in arrays]
-    expected = function.neutral(*wide, *sample.settings)
-    own = _own(subject, arrays)
-    given = [*own, *sample.settings]
-    found = function(*given)
-    for k, (part, true) in enumerate(zip(_parts(found), _parts(expected), strict=True)):
-        findings.close(
-            f"value {k}" if isinstance(found, tuple) else "value", part, true,
-            dtype=_dtype_of(true, dtype), condition=CONDITION, by_entry=sample.by_entry,
-            point=sample.about, scale=[w for w in wide if w is not None and not sample.by_entry],
-        )  # fmt: skip
-    for a, b in zip(arrays, own, strict=True):
-        if a is not None:
-            findings.exactly("an argument afterwards", b, a, point=sample.about)
+def _compare_values(
+    subject: Subject, findings: Findings, samples: tuple[Sample, ...], dtype: str
+) -> None:
+    function = ops.natives()[samples[0].function]
+    given = [_cast(sample, dtype) for sample in samples]
+    own = [_own(subject, arrays) for arrays in given]
+
+    def every(*groups: Any) -> Any:
+        found = []
+        for sample, arrays, group in zip(samples, given, groups, strict=True):
+            present = iter(group)
+            operands = [None if a is None else next(present) for a in arrays]
+            found.append(tuple(_parts(function(*operands, *sample.settings))))
+        return tuple(found), None
+
+    # All samples in one trace: one for each would take most of the suite's time.
+    with subject.precision(*(a for group in own for a in group if a is not None)):
+        staged = subject.backend.stage(every, subject.selector)
+        results, _ = staged(*(tuple(a for a in group if a is not None) for group in own))
+    for sample, arrays, operands, found in zip(samples, given, own, results, strict=True):
+        wide = [None if a is None else _widened(a) for a in arrays]
+        expected = _parts(function.neutral(*wide, *sample.settings))
+        for k, (part, true) in enumerate(zip(found, expected, strict=True)):
+            findings.close(
+                f"value {k}", part, true, dtype=_dtype_of(true, dtype), condition=CONDITION,
+                by_entry=sample.by_entry, point=sample.about,
+                scale=[w for w in wide if w is not None and not sample.by_entry],
+            )  # fmt: skip
+        for a, b in zip(arrays, operands, strict=True):
+            if a is not None:
+                findings.exactly("an argument afterwards", b, a, point=sample.about)
 
 
-def _compare_slopes(subject: Subject, findings: Findings, sample: Sample, dtype: str) -> None:
-    function = ops.natives()[sample.function]
-    arrays = _cast(sample, dtype)
-    places = tuple(
-        i for i, a in enumerate(arrays[: sample.differentiated])
-        if a is not None and a.dtype.kind == "f"
-    )  # fmt: skip
-    if not places:
-        return
-    slopes = _slopes_of(sample.function, False, places, sample.settings)
-    neutral = _slopes_of(sample.function, True, places, sample.settings)
-    leaves = tuple(arrays[i] for i in places)
-    rest = tuple(None if i in places else a for i, a in enumerate(arrays))
-    _, found = polylux.value_and_gradient(slopes, subject.selector, leaves, rest)
+def _compare_slopes(
+    subject: Subject, findings: Findings, samples: tuple[Sample, ...], dtype: str
+) -> None:
+    samples = tuple(sample for sample in samples if _places(sample))
+    given = [_cast(sample, dtype) for sample in samples]
+    leaves = [tuple(a[i] for i in _places(s)) for s, a in zip(samples, given, strict=True)]
+    rest = [
+        tuple(None if i in _places(s) else a for i, a in enumerate(arrays))
+        for s, arrays in zip(samples, given, strict=True)
+    ]
+    found = polylux.gradient(_slopes_of(samples, False), subject.selector, leaves, rest)
     # The neutral code at the same points in float64, where the backend has that.
     wide = subject.dtypes[0]
-    _, true = polylux.value_and_gradient(
-        neutral, subject.selector, tuple(a.astype(wide) for a in leaves),
-        tuple(cast_float(_widened(a), wide) if a is not None else None for a in rest),
-    )  # fmt: skip
-    for i, part, expected in zip(places, found, true, strict=True):
-        findings.close(
-            f"derivative by argument {i}", part, subject.host(expected), dtype=dtype,
-            condition=CONDITION, by_entry=sample.by_entry, point=sample.about, is_derivative=True,
-            scale=() if sample.by_entry else [np.asarray(1.0)],
-        )  # fmt: skip
+    wider = functools.partial(optree.tree_map, lambda a: cast_float(_widened(a), wide))
+    true = polylux.gradient(_slopes_of(samples, True), subject.selector, wider(leaves), wider(rest))
+    for sample, parts, expected in zip(samples, found, true, strict=True):
+        for i, part, slope in zip(_places(sample), parts, expected, strict=True):
+            findings.close(
+                f"derivative by argument {i}", part, subject.host(slope), dtype=dtype,
+                condition=CONDITION, by_entry=sample.slopes_by_entry, point=sample.about,
+                is_derivative=True, scale=() if sample.slopes_by_entry else [np.asarray(1.0)],
+            )  # fmt: skip
 
 
 @functools.cache
-def _slopes_of(
-    name: str, is_neutral: bool, places: tuple[int, ...], settings: tuple[Any, ...]
-) -> Callable[..., Any]:
-    """`f(leaves, rest)`: a sum of all results, no two entries with the same weight."""
-    function = ops.natives()[name]
+def _places(sample: Sample) -> tuple[int, ...]:
+    """The arguments that are differentiated."""
+    arrays = sample.arrays[: sample.differentiated]
+    return tuple(i for i, a in enumerate(arrays) if a is not None and a.dtype.kind == "f")
+
+
+@functools.cache
+def _slopes_of(samples: tuple[Sample, ...], is_neutral: bool) -> Callable[..., Any]:
+    """`f(leaves, rest)`: a sum of all results, no two entries of one with the same weight."""
+    function = ops.natives()[samples[0].function]
     call = function.neutral if is_neutral else function
 
     def f(leaves: Any, rest: Any) -> Any:
-        arguments = list(rest)
-        for place, leaf in zip(places, leaves, strict=True):
-            arguments[place] = leaf
-        xp = polylux.array_namespace(leaves[0])
         total = 0.0
-        for part in _parts(call(*arguments, *settings)):
-            if part is not None:
-                count = 1
-                for length in part.shape:
-                    count *= length
-                weights = 1 + xp.astype(xp.arange(count), part.dtype) / 8
+        for sample, own, others in zip(samples, leaves, rest, strict=True):
+            arguments = list(others)
+            for place, leaf in zip(_places(sample), own, strict=True):
+                arguments[place] = leaf
+            xp = polylux.array_namespace(own[0])
+            for part in _parts(call(*arguments, *sample.settings)):
+                weights = 1 + xp.astype(xp.arange(math.prod(part.shape)), part.dtype) / 8
                 total = total + xp.sum(xp.reshape(part, (-1,)) * weights)
         return total
 

@@ -21,8 +21,9 @@ def _body(subject: Subject, findings: Findings, kink: Kink) -> None:
     for dtype in subject.dtypes:
         operands = tuple(np.asarray(x, dtype) for x in kink.operands)
         expected = np.asarray(kink.value)
-        own = tuple(subject.own(*operands))
-        found = _apply(kink, own)
+        with subject.precision(*operands):
+            staged = subject.backend.stage(lambda *x: ((_apply(kink, x),), None), subject.selector)
+            (found,), _ = staged(*subject.own(*operands))
         findings.close("value", found, expected if expected.size > 1 or found.shape else expected[0],
                        dtype=dtype, by_entry=True, point=kink.about)  # fmt: skip
         _, gradients = polylux.value_and_gradient(function, subject.selector, operands)

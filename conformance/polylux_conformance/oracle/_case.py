@@ -45,7 +45,9 @@ class Case:
     value_condition, gradient_condition : float
         1 where nothing cancels; else the magnitudes that are added up, over the largest entry.
     value_floor, gradient_floor : float
-        Absolute errors that are rounding of terms of which the true value is the small difference.
+        Absolute error that is rounding of the terms of which the true value is the small
+        difference: 4 machine epsilons of the largest. Cross entropy of logits has it throughout,
+        for the frameworks' own kernels.
     """
 
     name: str

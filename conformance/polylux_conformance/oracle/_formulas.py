@@ -37,6 +37,9 @@ class Items:
         The axes of the prediction that an item runs over; none for elementwise losses.
     weights : array of the items' shape, optional
         Weights of the mean that come with the labels.
+    rounding : array of the items' shape, optional
+        Terms that cancel in the form in which frameworks have the loss as one kernel: their
+        rounding is allowed as an absolute error of items and slopes.
     """
 
     items: Exact
@@ -45,6 +48,7 @@ class Items:
     slope_terms: Exact
     axes: tuple[int, ...] = ()
     weights: Exact | None = None
+    rounding: Exact | None = None
 
 
 def exactly(array: Any) -> Exact:
@@ -213,7 +217,9 @@ def cross_entropy(p: Exact, t: Exact, o: Options) -> Items:
     # softmax * total - y, as softmax times the other targets less the target times the others
     softmax = exp(-others)
     one, two = softmax * (total - y), y * _each(mp.expm1)(-others)
-    return _lanes(parts, one + two, axis, None, abs(one) + abs(two))
+    found = _lanes(parts, one + two, axis, None, abs(one) + abs(two))
+    # Kernels take the logarithm of a sum that is 1 and little more, and 1 from softmax.
+    return dataclasses.replace(found, rounding=np.sum(abs(y), axis=axis))
 
 
 def _log_odds(z: Exact, axis: int) -> Exact:

@@ -13,7 +13,7 @@ import mpmath as mp
 import numpy as np
 
 from polylux_conformance.oracle._case import EPSILON
-from polylux_conformance.oracle._formulas import DIGITS, FORMULAS, Exact, Items, exactly, over
+from polylux_conformance.oracle._formulas import DIGITS, FORMULAS, Exact, Items, exactly
 from polylux_conformance.oracle._points import Point, points
 
 DTYPES: dict[str, Any] = {
@@ -56,9 +56,11 @@ def compute(point: Point, dtype: str, name: str) -> dict[str, Any]:
     options = {**point.options}
     options["epsilon"] = mp.mpf(options.get("epsilon", EPSILON[dtype]))
     found = _items(point.loss, p, t, options)
-    value, gradient, terms, slope_terms = _aggregated(found, options.get("agg", "mean"), weight)
+    value, gradient, terms, slope_terms, rounding = _aggregated(
+        found, options.get("agg", "mean"), weight
+    )
     largest, steepest = _largest(value), _largest(gradient)
-    eps = EPSILON[dtype]
+    floor = 4 * EPSILON[dtype]
     return {
         "name": name,
         "loss": point.loss,
@@ -70,19 +72,21 @@ def compute(point: Point, dtype: str, name: str) -> dict[str, Any]:
         **({} if weight is None else {"sample_weight": weight.tolist()}),
         "value": _nearest(value).tolist(),
         "gradient": _nearest(gradient).tolist(),
-        **_accuracy("value", largest, terms, eps),
-        **_accuracy("gradient", steepest, slope_terms, eps),
+        **_accuracy("value", largest, terms, floor, rounding),
+        **_accuracy("gradient", steepest, slope_terms, floor, rounding),
     }
 
 
-def _accuracy(name: str, largest: Any, terms: Any, eps: float) -> dict[str, float]:
+def _accuracy(
+    name: str, largest: Any, terms: Any, floor: float, rounding: Any
+) -> dict[str, float]:
     """Condition number and floor, from the largest entry and what is added up to it."""
     condition = terms / largest if largest else mp.mpf(1)
-    # Beyond 2**20 digits of the terms are all that is left of the result.
-    small = not largest or condition > 2**20
+    if not largest or condition > 2**20:  # rounding of the terms is all that is left of the result
+        condition, rounding = mp.mpf(1), max(rounding, terms)
     return {
-        f"{name}_condition": float(mp.nstr(max(condition, 1), 6)) if not small else 1.0,
-        f"{name}_floor": float(4 * eps * terms) if small else 0.0,
+        f"{name}_condition": float(mp.nstr(max(condition, 1), 6)),
+        f"{name}_floor": float(mp.nstr(floor * rounding, 6)),
     }
 
 
@@ -102,13 +106,15 @@ def _items(loss: str, p: Any, t: Any, options: dict[str, Any]) -> Items:
         keep = np.where(ignored, mp.mpf(0), mp.mpf(1))
         found = Items(
             found.items * keep.squeeze(axis), found.slopes * keep, found.terms * keep.squeeze(axis),
-            found.slope_terms * keep, found.axes, weights.squeeze(axis),
+            found.slope_terms * keep, found.axes, weights.squeeze(axis), found.rounding,
         )  # fmt: skip
     return found
 
 
-def _aggregated(found: Items, agg: str, sample_weight: Any) -> tuple[Exact, Exact, Any, Any]:
-    """Value, gradient of its sum, and the magnitudes that each of the two is made of."""
+def _aggregated(
+    found: Items, agg: str, sample_weight: Any
+) -> tuple[Exact, Exact, Any, Any, Any]:
+    """Value, gradient of its sum, the magnitudes that each of the two is made of, and rounding."""
     items = found.items
     scale = np.vectorize(lambda _: mp.mpf(1), otypes=[object])(items)
     if sample_weight is not None:
@@ -123,10 +129,11 @@ def _aggregated(found: Items, agg: str, sample_weight: Any) -> tuple[Exact, Exac
     spread = np.expand_dims(coefficient, found.axes) if found.axes else coefficient
     gradient, slope_terms = spread * found.slopes, abs(spread) * found.slope_terms
     terms = abs(coefficient) * found.terms
+    rounding = mp.mpf(0) if found.rounding is None else _largest(coefficient * found.rounding)
     if agg == "none":
-        return coefficient * items, gradient, _largest(terms), _largest(slope_terms)
-    value = np.sum(coefficient * items) / (2 if agg == "squares" else 1)
-    return np.asarray(value, dtype=object), gradient, np.sum(terms), _largest(slope_terms)
+        return coefficient * items, gradient, _largest(terms), _largest(slope_terms), rounding
+    value = np.asarray(np.sum(coefficient * items) / (2 if agg == "squares" else 1), dtype=object)
+    return value, gradient, np.sum(terms), _largest(slope_terms), rounding
 
 
 def _largest(array: Any) -> Any:

@@ -136,8 +136,9 @@ def _logarithms(generator: np.random.Generator, low: bool) -> Iterator[Point]:
     hard = [(1.0, 1.0), (1.0009765625, 1.0), (1.0, 1.0009765625), (0.001, 300.0), (0.0, 2.0)]
     yield from _hard(loss, hard, [{}, {"epsilon": 1.0}, {"epsilon": 0.01}])
     if not low:
-        near = [(1.0, 1.0 + 2.0**-22), (3.0 + 2.0**-20, 3.0), (1e-30, 1e30), (1e-9, 2e-9)]
+        near = [(1.0, 1.0 + 2.0**-22), (3.0 + 2.0**-20, 3.0), (1e-15, 1e15), (1e-9, 2e-9)]
         yield from _hard(loss, near, [{}, {"epsilon": 1.0}, {"epsilon": 0}])
+        yield from _hard(loss, [(1e-100, 1e100)], [{"epsilon": 0}], "double")
         yield from _hard(loss, [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0)], [{}, {"epsilon": 1.0}])
 
 
@@ -309,8 +310,7 @@ def _class_logits(generator: np.random.Generator, low: bool) -> Iterator[Point]:
     if not low:
         sure += [([40, 0, 3], [1, 0, 0]), ([-80, 0, -90], [0, 1, 0]), ([700, 680, 0], [1, 0, 0])]
     yield from _lanes_alone(loss, sure, variants[:1], "confident")
-    ends = [([-np.inf, 1, 2], [0, 0.5, 0.5]), ([-np.inf, 1, -np.inf], [0, 1, 0]),
-            ([np.inf, 1, 2], [1, 0, 0])]  # fmt: skip
+    ends = [([-np.inf, 1, 2], [0, 0.5, 0.5]), ([-np.inf, 1, -np.inf], [0, 1, 0])]
     yield from _lanes_alone(loss, ends, [dict(logits)], "infinite")
     p, t = generator.normal(0, 3, (4, 3)), _normalized(generator, (4, 3), 1)[1]
     for options in ({}, {"label_smoothing": 0.1}):
