@@ -8,6 +8,8 @@ import typer
 
 from polylux import __version__
 from polylux.cli._backends import backends
+from polylux.cli._bench import bench
+from polylux.cli._conformance import conformance
 from polylux.cli._demo import demo
 
 # Plain help: it reads the same in a log and in a narrow window, brackets in it are no markup, and
@@ -20,6 +22,13 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(backends)
+app.command()(conformance)
+app.command(
+    # Handed on as they are, `--help` too.
+    context_settings={
+        "allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []
+    }
+)(bench)
 
 
 def _print_version(is_wanted: bool) -> None:

@@ -1,0 +1,146 @@
+"""Timing two callables against each other: interleaved, in one process, with an interval."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+PAIRS = 41
+"""In each repeat; the issue of noise: one loop against itself scatters by 3 to 8 % on a shared
+machine, and the median of 41 pairs by a fifth of that."""
+
+REPEATS = 3
+SHORTEST = 2e-3
+"""Seconds that one sample takes at least, by calling again and again: clocks and switches of the
+processor are then below a percent."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """Two ways to do one thing.
+
+    Attributes
+    ----------
+    suite, name, backend, setting : str
+        What is compared: `"train"`, `"step"`, `"jax"`, `"4-8-2, batch 8"`.
+    ours, theirs : callable
+        Each does the work once and returns its result.
+    wait : callable
+        Called with the last result of a sample, inside its time: blocks until it is there.
+    peer : str
+        What `theirs` is.
+    bar : float, optional
+        The ratio that is asked for; None where there is none.
+    """
+
+    suite: str
+    name: str
+    backend: str
+    setting: str
+    ours: Callable[[], Any]
+    theirs: Callable[[], Any]
+    peer: str
+    bar: float | None = None
+    wait: Callable[[Any], Any] = lambda result: result
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """What `measure` found.
+
+    Attributes
+    ----------
+    ours, theirs : float
+        Median seconds of one call.
+    ratio, low, high : float
+        Median of the pairs' ratios ours / theirs, and its 95 % interval.
+    pairs : int
+        How many there were.
+    """
+
+    suite: str
+    name: str
+    backend: str
+    setting: str
+    peer: str
+    bar: float | None
+    ours: float
+    theirs: float
+    ratio: float
+    low: float
+    high: float
+    pairs: int
+
+    @property
+    def verdict(self) -> str:
+        """`"met"`, `"missed"` (the whole interval lies above the bar), or `""` without a bar."""
+        if self.bar is None:
+            return ""
+        return "missed" if self.low > self.bar else "met"
+
+
+def measure(pair: Pair, pairs: int = PAIRS, repeats: int = REPEATS) -> Measurement:
+    """Time a pair in the order A B B A, `repeats` times `pairs` of them."""
+    for side in (pair.ours, pair.theirs):
+        for _ in range(3):  # compilation, caches
+            pair.wait(side())
+    calls_ours, calls_theirs = _calls(pair, pair.ours), _calls(pair, pair.theirs)
+    ratios, ours, theirs = [], [], []
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(repeats):
+            for _ in range(pairs):
+                a1 = _sample(pair, pair.ours, calls_ours)
+                b1 = _sample(pair, pair.theirs, calls_theirs)
+                b2 = _sample(pair, pair.theirs, calls_theirs)
+                a2 = _sample(pair, pair.ours, calls_ours)
+                ratios.append((a1 + a2) / (b1 + b2))
+                ours += [a1, a2]
+                theirs += [b1, b2]
+            gc.collect()
+    finally:
+        if was_enabled:
+            gc.enable()
+    low, high = _interval(ratios)
+    return Measurement(
+        pair.suite, pair.name, pair.backend, pair.setting, pair.peer, pair.bar,
+        float(np.median(ours)), float(np.median(theirs)), float(np.median(ratios)), low, high,
+        len(ratios),
+    )  # fmt: skip
+
+
+def _sample(pair: Pair, side: Callable[[], Any], calls: int) -> float:
+    """Seconds of one call, over `calls` of them."""
+    start = time.perf_counter()
+    for _ in range(calls):
+        result = side()
+    pair.wait(result)
+    return (time.perf_counter() - start) / calls
+
+
+def _calls(pair: Pair, side: Callable[[], Any]) -> int:
+    calls = 1
+    while calls < 1_000_000:
+        seconds = min(_sample(pair, side, calls) for _ in range(3)) * calls
+        if seconds >= SHORTEST:
+            break
+        calls *= 2
+    return calls
+
+
+def _interval(ratios: list[float]) -> tuple[float, float]:
+    """95 % interval of the median: order statistics, by the binomial's normal limit."""
+    ordered = sorted(ratios)
+    n = len(ordered)
+    half = 1.96 * math.sqrt(n) / 2
+    low = max(0, math.floor(n / 2 - half))
+    high = min(n - 1, math.ceil(n / 2 + half) - 1)
+    return ordered[low], ordered[high]

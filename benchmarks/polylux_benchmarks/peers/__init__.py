@@ -1,0 +1,1 @@
+"""The hand-written side: what a user of each framework would write, and well tuned."""
