@@ -1,7 +1,8 @@
-"""The losses and their gradients at 50 digits, straight from their formulas; polylux is not asked.
+"""The losses and their gradients by multiprecision arithmetic, straight from their formulas.
 
-An array is a numpy array of `mpmath.mpf` here. Each formula is that of the loss's docstring, and its
-derivative is written out by hand; `_generate` compares the two by differences.
+An array is a numpy array of `mpmath.mpf` here. Each formula is that of the loss's docstring, and
+its derivative is written out by hand; the tests compare the two by differences. No code of polylux
+is asked.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import mpmath as mp
+import mpmath as mp  # type: ignore[import-untyped]
 import numpy as np
 
 DIGITS = 400
@@ -238,7 +239,7 @@ def _log_odds(z: Exact, axis: int) -> Exact:
             out.append(mp.log1p(others))
         return np.asarray(out, dtype=object)
 
-    return np.apply_along_axis(of_lane, axis, z)
+    return np.asarray(np.apply_along_axis(of_lane, axis, z))
 
 
 def _class_weights(p: Exact, axis: int, o: Options) -> Exact:

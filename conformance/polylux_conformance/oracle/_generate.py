@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import ml_dtypes
-import mpmath as mp
+import mpmath as mp  # type: ignore[import-untyped]
 import numpy as np
 
 from polylux_conformance.oracle._case import EPSILON
@@ -77,9 +77,7 @@ def compute(point: Point, dtype: str, name: str) -> dict[str, Any]:
     }
 
 
-def _accuracy(
-    name: str, largest: Any, terms: Any, floor: float, rounding: Any
-) -> dict[str, float]:
+def _accuracy(name: str, largest: Any, terms: Any, floor: float, rounding: Any) -> dict[str, float]:
     """Condition number and floor, from the largest entry and what is added up to it."""
     condition = terms / largest if largest else mp.mpf(1)
     if not largest or condition > 2**20:  # rounding of the terms is all that is left of the result
@@ -111,9 +109,7 @@ def _items(loss: str, p: Any, t: Any, options: dict[str, Any]) -> Items:
     return found
 
 
-def _aggregated(
-    found: Items, agg: str, sample_weight: Any
-) -> tuple[Exact, Exact, Any, Any, Any]:
+def _aggregated(found: Items, agg: str, sample_weight: Any) -> tuple[Exact, Exact, Any, Any, Any]:
     """Value, gradient of its sum, the magnitudes that each of the two is made of, and rounding."""
     items = found.items
     scale = np.vectorize(lambda _: mp.mpf(1), otypes=[object])(items)

@@ -15,7 +15,7 @@ from polylux import array_namespace, losses
 from polylux_conformance.oracle._case import Case, Host
 
 STORED = "cases.json.gz"
-_TARGETS = {"float": np.float64, "int": np.int64, "bool": np.bool_}
+_TARGETS: dict[str, Any] = {"float": np.float64, "int": np.int64, "bool": np.bool_}
 
 
 def cases(*, loss: str | None = None, dtype: str | None = None) -> tuple[Case, ...]:
@@ -78,13 +78,10 @@ def _all() -> tuple[Case, ...]:
 
 
 def _case(fields: dict[str, Any]) -> Case:
-    arrays = {name: np.asarray(fields.pop(name), np.float64) for name in ("prediction", "value")}
-    target = np.asarray(fields.pop("target"), _TARGETS[fields.pop("target_kind")])
+    kinds: dict[str, Any] = dict.fromkeys(("prediction", "value", "gradient"), np.float64)
+    kinds["target"] = _TARGETS[fields.pop("target_kind")]
     weight = fields.pop("sample_weight", None)
     return Case(
-        target=target,
-        gradient=np.asarray(fields.pop("gradient"), np.float64),
         sample_weight=None if weight is None else np.asarray(weight, np.float64),
-        **arrays,
-        **fields,
+        **{k: np.asarray(v, kinds[k]) if k in kinds else v for k, v in fields.items()},
     )

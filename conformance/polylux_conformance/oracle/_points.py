@@ -30,8 +30,21 @@ class Point:
 def points(low: bool) -> Iterator[Point]:
     """All points of all losses; `low` for those that 16 bits can tell apart."""
     generator = np.random.default_rng(4)
-    for about in (_numbers, _distances, _margins, _counts, _logarithms, _binary, _binary_logits,
-                  _binary_focal, _classes, _class_logits, _focal, _divergences, _overlaps):
+    for about in (
+        _numbers,
+        _distances,
+        _margins,
+        _counts,
+        _logarithms,
+        _binary,
+        _binary_logits,
+        _binary_focal,
+        _classes,
+        _class_logits,
+        _focal,
+        _divergences,
+        _overlaps,
+    ):
         yield from about(generator, low)
 
 
@@ -70,7 +83,9 @@ def _hard(
         yield Point(about, loss, {**options, "agg": "none"}, p, t)
         yield Point(about, loss, dict(options), p, t)
         for pair in pairs:
-            yield Point(f"{about}-alone", loss, dict(options), np.full(1, pair[0]), np.full(1, pair[1]))
+            yield Point(
+                f"{about}-alone", loss, dict(options), np.full(1, pair[0]), np.full(1, pair[1])
+            )
 
 
 # --- predicted numbers --------------------------------------------------------------------------
@@ -147,7 +162,7 @@ def _logarithms(generator: np.random.Generator, low: bool) -> Iterator[Point]:
 
 def _soft(generator: np.random.Generator, shape: Any) -> Host:
     """Targets in [0, 1]: zeros, ones and numbers between."""
-    return np.clip(np.round(generator.uniform(-0.5, 1.5, shape), 3), 0, 1)
+    return np.asarray(np.clip(np.round(generator.uniform(-0.5, 1.5, shape), 3), 0, 1))
 
 
 def _probabilities(generator: np.random.Generator, shape: Any) -> tuple[Host, Host]:
@@ -219,7 +234,9 @@ def _normalized(generator: np.random.Generator, shape: Any, dim: int) -> tuple[H
     t = _soft(generator, shape)
     hot = np.moveaxis(np.eye(shape[dim])[generator.integers(0, shape[dim], np.delete(shape, dim))],
                       -1, dim)  # fmt: skip
-    return p, np.where(generator.uniform(size=hot.shape) < 2, hot if generator.integers(2) else t, t)
+    return p, np.where(
+        generator.uniform(size=hot.shape) < 2, hot if generator.integers(2) else t, t
+    )
 
 
 def _every_dim(
@@ -266,7 +283,9 @@ def _labels(generator: np.random.Generator, loss: str, options: Options) -> Iter
                     np.stack([label, label[::-1]]))  # fmt: skip
 
 
-def _lanes_alone(loss: str, lanes: list[Any], variants: list[Options], about: str) -> Iterator[Point]:
+def _lanes_alone(
+    loss: str, lanes: list[Any], variants: list[Options], about: str
+) -> Iterator[Point]:
     """Lanes of a prediction and a target, each alone, and those of one length together."""
     for options in variants:
         for p, t in lanes:
@@ -314,7 +333,9 @@ def _class_logits(generator: np.random.Generator, low: bool) -> Iterator[Point]:
     yield from _lanes_alone(loss, ends, [dict(logits)], "infinite")
     p, t = generator.normal(0, 3, (4, 3)), _normalized(generator, (4, 3), 1)[1]
     for options in ({}, {"label_smoothing": 0.1}):
-        yield Point("weighted-classes", loss, {**options, **logits, "weight": [0.5, 1.0, 3.0]}, p, t)
+        yield Point(
+            "weighted-classes", loss, {**options, **logits, "weight": [0.5, 1.0, 3.0]}, p, t
+        )
 
 
 def _focal(generator: np.random.Generator, low: bool) -> Iterator[Point]:

@@ -161,7 +161,7 @@ class Loss(Spec, ABC):
             target = target.item()  # a number, of no library
         name = type(self).__name__
         present = [a for a in (prediction, target, sample_weight) if a is not None]
-        if not all([type(a) is type(prediction) for a in present]):
+        if len(set(map(type, present))) > 1:
             common_owner(present, name)
         if owner_of(type(prediction)) is None:
             raise ArrayMixError(

@@ -6,7 +6,8 @@ from typing import Any
 
 from polylux.arrays import array_namespace
 from polylux.losses._pointwise import absolute_error, binary_cross_entropy_logits, huber_error
-from polylux.ops import log_softmax, native
+from polylux.losses._softmax import cross_entropy_of_lanes
+from polylux.ops import native
 
 
 @native()
@@ -126,9 +127,7 @@ def softmax_cross_entropy(logits: Any, target: Any, dim: int = -1, /) -> Any:
     >>> softmax_cross_entropy(logits, target, -1)  # log 4
     array([1.38629436])
     """
-    xp = array_namespace(logits)
-    terms = target * log_softmax.neutral(logits, dim)
-    return -xp.sum(xp.where(target == 0, 0.0, terms), axis=dim)
+    return cross_entropy_of_lanes(logits, target, dim=dim)
 
 
 @native()

@@ -37,9 +37,7 @@ def from_labels(
     return Targets(hot, each, kept)
 
 
-def along(
-    xp: Any, weights: tuple[float, ...], prediction: Any, axis: int, dtype: Any
-) -> Any:
+def along(xp: Any, weights: tuple[float, ...], prediction: Any, axis: int, dtype: Any) -> Any:
     """The weights of the classes as an array that broadcasts along the axis of classes."""
     shape = [1] * prediction.ndim
     shape[axis] = len(weights)

@@ -152,8 +152,9 @@ def _binary_slope(
     items: Any, p: Any, t: Any, *, epsilon: float, label_smoothing: float
 ) -> tuple[Any, None]:
     positive, negative = _smoothed(t, label_smoothing)
-    # negative / (1 - p + e) - positive / (p + e), over one denominator.
-    above = (p - positive) + epsilon * (negative - positive)
+    # negative / (1 - p + e) - positive / (p + e), over one denominator; p - positive in the order
+    # that leaves the smoothing alone when p is the target.
+    above = (p - t) + label_smoothing * (t - 0.5) + epsilon * (negative - positive)
     below = (p + epsilon) * rest(p, epsilon)
     if epsilon:
         return above / below, None

@@ -1,0 +1,51 @@
+"""Cross entropy of a softmax with its gradient, also for a class that is all but certain.
+
+`x - log(sum(exp(x)))` is a small difference there, and so is `softmax - 1`. Both are written by
+the classes that are not the largest: what they add to the sum is known to all its digits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from polylux.arrays import array_namespace
+from polylux.ops import detach
+from polylux.rules import custom_rule
+
+Arrays = tuple[Any, ...]
+
+
+def _pullback(residuals: Arrays, g: Any, *, dim: int) -> tuple[Any, None]:
+    (slope,) = residuals
+    return array_namespace(g).expand_dims(g, axis=dim) * slope, None
+
+
+def _pushforward(residuals: Arrays, change: Any, *_: Any, dim: int) -> Any:
+    (slope,) = residuals
+    xp = array_namespace(slope)
+    return xp.sum(xp.zeros_like(slope) if change is None else slope * change, axis=dim)
+
+
+@custom_rule(pullback=_pullback, pushforward=_pushforward)
+def cross_entropy_of_lanes(z: Any, y: Any, *, dim: int) -> tuple[Any, Arrays]:
+    """-sum(y log_softmax(z)) of each lane along `dim`, without the terms whose y is 0."""
+    xp = array_namespace(z)
+    shifted = z - detach(xp.max(z, axis=dim, keepdims=True))
+    largest = shifted == 0
+    ones = xp.astype(largest, z.dtype)
+    weights = xp.exp(shifted)
+    # All weights but one of the largest: those that are 1 cancel without an error.
+    others = xp.sum(weights - ones, axis=dim, keepdims=True)
+    others = others + (xp.sum(ones, axis=dim, keepdims=True) - 1)
+    terms = xp.where(y == 0, 0.0, y * (xp.log1p(others) - shifted))
+
+    total = xp.sum(y, axis=dim, keepdims=True)
+    total_of_others = xp.sum(xp.where(largest, 0.0, y), axis=dim, keepdims=True)
+    scale = total / (1 + others)
+    # softmax * total - y, which for the largest is what the others have, less their softmax.
+    slope = xp.where(
+        largest,
+        total_of_others + (total - total_of_others - y) - scale * others,
+        scale * weights - y,
+    )
+    return xp.sum(terms, axis=dim), (slope,)
