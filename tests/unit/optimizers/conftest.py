@@ -70,6 +70,12 @@ def rule(request: pytest.FixtureRequest) -> Rule:
     return request.param  # type: ignore[no-any-return]
 
 
+@pytest.fixture
+def every_rule() -> dict[str, Rule]:
+    """All of them by name."""
+    return RULES
+
+
 SHAPES = {"a": (3, 4), "b": (4,), "c": ()}
 
 

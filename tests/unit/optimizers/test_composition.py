@@ -186,12 +186,8 @@ def test_equal_rules_for_two_trees_keep_their_leaves_apart(runs: Any) -> None:
     rule = by_path({"*['x']": SGD(1.0), "*": SGD(0.0)})
     trees = [[("['x']",), ("['y']",)], [("['w']",), ("['x']",)]]
     two = [Frozen(rule, ("['x']",)).bound(lambda tree=tree: tree) for tree in trees]
-    ends = [
-        r.update(xp, r.scalars(1), (np.ones(1),) * 2, (np.ones(1),) * 2, ())[0] for r in two
-    ]
+    ends = [r.update(xp, r.scalars(1), (np.ones(1),) * 2, (np.ones(1),) * 2, ())[0] for r in two]
     assert [[float(a[0]) for a in end] for end in ends] == [[0, 0], [0, 0]]
     one = [rule.bound(lambda tree=tree: tree) for tree in trees]
-    ends = [
-        r.update(xp, r.scalars(1), (np.ones(1),) * 2, (np.ones(1),) * 2, ())[0] for r in one
-    ]
+    ends = [r.update(xp, r.scalars(1), (np.ones(1),) * 2, (np.ones(1),) * 2, ())[0] for r in one]
     assert [[float(a[0]) for a in end] for end in ends] == [[1, 0], [0, 1]]

@@ -126,9 +126,7 @@ OPTAX: dict[str, tuple[Rule, Callable[[], Any]]] = {
     ),
     "clip by norm": (
         chain(ClipNorm(0.7), AdamW(0.01, weight_decay=0.1)),
-        lambda: optax.chain(
-            optax.clip_by_global_norm(0.7), optax.adamw(0.01, weight_decay=0.1)
-        ),
+        lambda: optax.chain(optax.clip_by_global_norm(0.7), optax.adamw(0.01, weight_decay=0.1)),
     ),
     "accumulate": (
         AccumulateGradients(4, Adam(Linear(0.1, 0.01, 7), B)),
@@ -225,9 +223,7 @@ TORCH: dict[str, tuple[Rule, Callable[[list[Any]], Any]]] = {
     ),
     "rmsprop, centered": (
         RMSProp(0.02, decay=0.83, epsilon=1e-2, momentum=0.7, centered=True),
-        lambda ps: optim.RMSprop(
-            ps, 0.02, alpha=0.83, eps=1e-2, momentum=0.7, centered=True
-        ),
+        lambda ps: optim.RMSprop(ps, 0.02, alpha=0.83, eps=1e-2, momentum=0.7, centered=True),
     ),
     "adam": (Adam(0.02, B, 1e-2), lambda ps: optim.Adam(ps, 0.02, B, 1e-2)),
     "adam, no memory": (Adam(0.02, (0, 0), 0.1), lambda ps: optim.Adam(ps, 0.02, (0.0, 0.0), 0.1)),
