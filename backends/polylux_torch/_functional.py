@@ -18,6 +18,9 @@ Map = Callable[..., tuple[Arrays, Arrays]]
 Pull = Callable[[Arrays], Arrays]
 
 _innermost: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack
+# torch annotates them as without auxiliary output.
+_vjp: Any = torch.func.vjp
+_jvp: Any = torch.func.jvp
 
 
 def is_functional() -> bool:
@@ -46,20 +49,20 @@ def _without_hooks() -> Iterator[None]:
 def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
     """Value, gradients by the leaves, and auxiliary output."""
     with _without_hooks():
-        value, pull, aux = torch.func.vjp(function, *leaves, has_aux=True)
+        value, pull, aux = _vjp(function, *leaves, has_aux=True)
         return value, pull(torch.ones_like(value)), aux
 
 
 def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
     """Outputs, the map from their cotangents to those of the leaves, and auxiliary output."""
     with _without_hooks():
-        outputs, pull, aux = torch.func.vjp(function, *leaves, has_aux=True)
+        outputs, pull, aux = _vjp(function, *leaves, has_aux=True)
     return outputs, pull, aux
 
 
 def pushforward(function: Map, leaves: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays, Arrays]:
     """Outputs, their derivatives along the tangents, and auxiliary output."""
-    outputs, derivatives, aux = torch.func.jvp(function, leaves, tangents, has_aux=True)
+    outputs, derivatives, aux = _jvp(function, leaves, tangents, has_aux=True)
     return outputs, derivatives, aux
 
 
@@ -72,5 +75,6 @@ def pushforward_by_pullbacks(
     """
     outputs, pull, aux = pullback(function, leaves)
     zeros = tuple(map(torch.zeros_like, outputs))
-    _, push = torch.func.vjp(pull, zeros)
-    return outputs, push(tangents)[0], aux
+    with _without_hooks():
+        _, push = _vjp(pull, zeros)
+        return outputs, push(tangents)[0], aux
