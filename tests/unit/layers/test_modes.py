@@ -67,6 +67,13 @@ def test_update_state_sets_an_entry_wherever_it_stands() -> None:
     assert update_state(st, "carry", {"carry": 1})["a"] == {"carry": {"carry": 1}}
 
 
+def test_update_state_looks_at_the_keys_of_dicts_only() -> None:
+    s = StatefulLayer(lambda x, ps, st: (x, st), {}, {"rate": 1})  # a node of attributes ps, st
+    new = update_state({"st": 0, "inner": s}, "st", 2)
+    assert new["st"] == 2
+    assert new["inner"].st == {"rate": 1}
+
+
 def test_update_state_of_an_absent_key_names_the_nearest() -> None:
     with pytest.raises(TreeError, match="no entry 'trainning'; did you mean 'training'"):
         update_state(STATES, "trainning", False)

@@ -258,6 +258,16 @@ def test_one_made_outside_may_be_called_where_its_states_stay(selector: Any) -> 
     np.testing.assert_array_equal(to_host(grads["layer_1"]["weight"]), [[1], [2]])
 
 
+def test_new_containers_of_the_same_states_are_no_change(selector: Any) -> None:
+    s = StatefulLayer(lambda x, ps, st: (ps["w"] * x, dict(st)), None, {"a": X, "n": 1})
+
+    def objective(model: Any, ps: Any, st: Any, x: Any) -> Any:
+        y = s(x, ps)
+        return array_namespace(y).sum(y), st, {}
+
+    assert float(compute_gradients(selector, objective, X, state()).loss) == 9
+
+
 def test_one_made_inside_cannot_be_used_outside(selector: Any) -> None:
     kept = []
 
