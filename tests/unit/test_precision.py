@@ -166,17 +166,26 @@ def test_object_that_holds_arrays_is_asked_to_map_them(
         assert converted.arrays["w"] is converted.arrays["again"]
 
 
-def test_train_state_is_converted_with_its_optimizer_slots(differentiating: Any) -> None:
+@each_width
+def test_train_state_is_converted_with_its_optimizer_slots_and_trains_on(
+    convert: Any, real: Any, complex_: Any, differentiating: Any
+) -> None:
+    if (differentiating.name, convert) in LACKING:
+        pytest.skip("no such dtype there; see the test of that")
     model = polylux.layers.Dense(2, 1)
     ps, st = polylux.setup(np.random.default_rng(0), model)
     ts = polylux.TrainState(model, ps, st, polylux.optimizers.Adam(0.1))
-    data = np.ones((4, 2)), np.zeros((4, 1))
+    data = np.ones((4, 2), np.float32), np.zeros((4, 1), np.float32)
     loss = polylux.losses.MSELoss()
     selector = differentiating.selector
     *_, ts = polylux.single_train_step(selector, loss, data, ts)
-    wide = f64(ts)
-    assert wide.step == 1
-    assert polylux.to_host(wide.parameters)["weight"].dtype == np.float64
-    *_, wide = polylux.single_train_step(selector, loss, data, wide)
-    assert polylux.to_host(wide.parameters)["weight"].dtype == np.float64
+    other = convert(ts)
+    data = convert(polylux.to_backend(data, selector))
+    *_, later = polylux.single_train_step(selector, loss, data, other)
+    assert (other.step, later.step) == (1, 2)
+    for state in (other, later):
+        held = polylux.to_host((state.parameters, state.optimizer_state))
+        arrays = [a for a in polylux.tree.leaves(held)[0] if not isinstance(a, int)]
+        assert len(arrays) == 6  # two parameters, and two moments of each
+        assert {a.dtype for a in arrays} == {np.dtype(real)}
     assert polylux.to_host(ts.parameters)["weight"].dtype == np.float32
