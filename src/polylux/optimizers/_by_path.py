@@ -38,9 +38,7 @@ class ByPath(Parted):
 
     @property
     def slots(self) -> tuple[str, ...]:
-        return tuple(
-            f"{i}.{name}" for i, rule in enumerate(self.children) for name in rule.slots
-        )
+        return tuple(f"{i}.{name}" for i, rule in enumerate(self.children) for name in rule.slots)
 
     def scalars(self, count: int) -> tuple[float, ...]:
         return tuple(s for rule in self.children for s in rule.scalars(count))
