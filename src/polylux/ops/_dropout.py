@@ -5,18 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from polylux.arrays import array_namespace, common_owner
+from polylux.arrays import array_namespace
 from polylux.dtypes import kind_of
+from polylux.ops._libraries import one_library
 from polylux.ops._native import native
 from polylux.ops._random import high_bits, random_words
 
 
-def _check_one_library(x: Any, key: Any, count: Any, rate: float) -> None:
-    if type(key) is not type(x) or type(count) is not type(x):
-        common_owner((x, key, count), "dropout")
-
-
-@native(check=_check_one_library)
+@native(check=one_library("dropout"))
 def dropout(x: Any, key: Any, count: Any, rate: float, /) -> Any:
     """`x` with each entry zero with probability `rate`, and divided by `1 - rate` otherwise.
 

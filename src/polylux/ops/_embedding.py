@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from polylux.arrays import array_namespace, common_owner
+from polylux.arrays import array_namespace
+from polylux.ops._libraries import one_library
 from polylux.ops._native import native
 
 
-def _check_one_library(weight: Any, indices: Any) -> None:
-    if type(weight) is not type(indices):
-        common_owner((weight, indices), "embedding")
-
-
-@native(check=_check_one_library)
+@native(check=one_library("embedding"))
 def embedding(weight: Any, indices: Any, /) -> Any:
     """`weight[indices]`.
 

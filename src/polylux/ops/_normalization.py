@@ -12,10 +12,11 @@ from typing import Any
 
 from polylux.arrays import array_namespace
 from polylux.dtypes import kind_of
+from polylux.ops._libraries import one_library
 from polylux.ops._native import detach, native
 
 
-@native()
+@native(check=one_library("layer_norm"))
 def layer_norm(x: Any, scale: Any, bias: Any, axes: int, epsilon: float, /) -> Any:
     """Each sample less its mean, over its standard deviation, both over the last axes.
 
@@ -48,7 +49,7 @@ def layer_norm(x: Any, scale: Any, bias: Any, axes: int, epsilon: float, /) -> A
     return xp.astype(_scaled(y, scale, bias), x.dtype, copy=False)
 
 
-@native()
+@native(check=one_library("rms_norm"))
 def rms_norm(x: Any, scale: Any, axes: int, epsilon: float, /) -> Any:
     """Each sample over the root of the mean of its squares, over the last axes.
 
@@ -82,7 +83,7 @@ def rms_norm(x: Any, scale: Any, axes: int, epsilon: float, /) -> Any:
     return xp.astype(_scaled(y, scale, None), x.dtype, copy=False)
 
 
-@native()
+@native(check=one_library("group_norm"))
 def group_norm(x: Any, scale: Any, bias: Any, groups: int, epsilon: float, /) -> Any:
     """Each sample normalised over groups of neighbouring channels and all that follows them.
 
@@ -117,7 +118,7 @@ def group_norm(x: Any, scale: Any, bias: Any, groups: int, epsilon: float, /) ->
     return xp.astype(y, x.dtype, copy=False)
 
 
-@native()
+@native(check=one_library("batch_norm"))
 def batch_norm(
     x: Any,
     scale: Any,
@@ -180,7 +181,7 @@ def batch_norm(
     return y, moved(mean, batch_mean, momentum), moved(variance, batch_variance, unbiased)
 
 
-@native()
+@native(check=one_library("normalize"))
 def normalize(x: Any, scale: Any, bias: Any, mean: Any, variance: Any, epsilon: float, /) -> Any:
     """Each channel normalised by a mean and a variance that are given.
 
