@@ -1,7 +1,7 @@
 """Exact values and gradients of the losses, which no code of polylux has computed.
 
 `cases()` gives a tuple of `Case`: a loss with its options, a point, and the value and the gradient
-there, from 50-digit arithmetic and rounded once to float64. A test of a backend reads::
+there, from multiprecision arithmetic and rounded once to float64. A test of a backend reads::
 
     for case in cases(dtype="float64"):
         loss = build(case)                                  # the loss object
@@ -10,8 +10,8 @@ there, from 50-digit arithmetic and rounded once to float64. A test of a backend
         assert case.gradient_error(to_host(gradient(...))) <= case.bar
 
 `build(case)` makes the loss, `arrays(case)` the host arrays in their dtypes. `python -m
-polylux_conformance.oracle report` runs all cases on a list of selectors; `... generate` computes
-them anew (`cases.json.gz`, with mpmath).
+polylux_conformance.oracle report "AutoTorch()"` runs all cases and prints the worst errors;
+`... generate` computes them anew (`cases.json.gz`, with mpmath).
 """
 
 from polylux_conformance.oracle._case import BARS, Case, ulp

@@ -19,7 +19,7 @@ BARS = {"float64": 8.0, "float32": 8.0, "float16": 2.0, "bfloat16": 2.0}
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Case:
-    """One loss at one point, with its value and gradient from 50-digit arithmetic.
+    """One loss at one point, with its value and gradient from multiprecision arithmetic.
 
     Attributes
     ----------

@@ -60,7 +60,11 @@ def exactly(array: Any) -> Exact:
 
 def _each(function: Callable[..., Any]) -> Callable[..., Exact]:
     vectorized = np.vectorize(function, otypes=[object])
-    return lambda *arrays: np.asarray(vectorized(*arrays), dtype=object)
+
+    def each(*arrays: Any) -> Exact:
+        return np.asarray(vectorized(*arrays), dtype=object)
+
+    return each
 
 
 def _log(x: Any) -> Any:
@@ -246,7 +250,8 @@ def _class_weights(p: Exact, axis: int, o: Options) -> Exact:
     weights = o.get("weight") or [1.0] * p.shape[axis]
     shape = [1] * p.ndim
     shape[axis] = p.shape[axis]
-    return exactly(weights).reshape(shape)
+    each: Exact = np.reshape(exactly(weights), shape)
+    return each
 
 
 def focal(p: Exact, t: Exact, o: Options) -> Items:

@@ -81,7 +81,10 @@ def _case(fields: dict[str, Any]) -> Case:
     kinds: dict[str, Any] = dict.fromkeys(("prediction", "value", "gradient"), np.float64)
     kinds["target"] = _TARGETS[fields.pop("target_kind")]
     weight = fields.pop("sample_weight", None)
+    arguments: dict[str, Any] = {
+        name: np.asarray(value, kinds[name]) if name in kinds else value
+        for name, value in fields.items()
+    }
     return Case(
-        sample_weight=None if weight is None else np.asarray(weight, np.float64),
-        **{k: np.asarray(v, kinds[k]) if k in kinds else v for k, v in fields.items()},
+        sample_weight=None if weight is None else np.asarray(weight, np.float64), **arguments
     )
