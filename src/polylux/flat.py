@@ -88,6 +88,11 @@ class Layout:
         return hash((self.structure, self.trainable))
 
 
+# Of trees of arrays only: an operator lays out its point anew at each call.
+_LAYOUTS: dict[tuple[Structure, tuple[int, ...]], Layout] = {}
+_LAYOUTS_KEPT = 512
+
+
 def lay_out(values: PyTree, what: str) -> tuple[tuple[Any, ...], Layout]:
     """The distinct arrays of a tree, and which of them are trainable.
 
@@ -106,7 +111,15 @@ def lay_out(values: PyTree, what: str) -> tuple[tuple[Any, ...], Layout]:
         )
     trainable = tuple(i for i, kind in enumerate(kinds) if kind == "real floating")
     fixed = tuple(i for i, kind in enumerate(kinds) if kind != "real floating")
-    return arrays, Layout(structure, trainable, fixed)
+    if structure.statics:
+        return arrays, Layout(structure, trainable, fixed)
+    key = (structure, trainable)
+    layout = _LAYOUTS.get(key)
+    if layout is None:
+        if len(_LAYOUTS) >= _LAYOUTS_KEPT:
+            _LAYOUTS.clear()
+        layout = _LAYOUTS[key] = Layout(structure, trainable, fixed)
+    return arrays, layout
 
 
 def _zero_of(static: Any) -> Any:

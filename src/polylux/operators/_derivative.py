@@ -102,5 +102,4 @@ def derivative(
     >>> float(slopes["square"]), float(slopes["cube"])
     (4.0, 12.0)
     """
-    _, *found = DERIVATIVE(f, selector, x, constants, has_aux)
-    return tuple(found) if has_aux else found[0]
+    return DERIVATIVE.last(f, selector, x, constants, has_aux)

@@ -7,16 +7,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import optree
-
 from polylux import arrays, tree
 from polylux.dtypes import dtype_kind
 from polylux.errors import OptionError
-from polylux.flat import lay_out
 from polylux.operators._operator import Operator, Sizes
 from polylux.operators._routes import resolve
 from polylux.operators._table import look_up
-from polylux.operators._trees import floats_as_arrays
+from polylux.operators._trees import lay_out_point
 from polylux.selectors import ADType
 from polylux.typing import PyTree
 
@@ -116,8 +113,7 @@ def explain(
     """
     found, _ = look_up(operator)
     backend, concrete, outer, inner = resolve(selector, found.name, found.order)
-    points, layout = lay_out(floats_as_arrays(x), "x")
-    layout.require_trainable("the points x")
+    points, layout = lay_out_point(x)
     trainable, _ = layout.split(points)
     inputs = sum(math.prod(leaf.shape) for leaf in trainable)
     count = _directions(found, directions, batched)
@@ -136,7 +132,7 @@ def explain(
 def _entries(output: PyTree) -> int:
     if isinstance(output, int):
         return int(output)
-    leaves: list[Any] = optree.tree_leaves(output, namespace=tree.NAMESPACE)
+    leaves, _ = tree.leaves(output)
     kinds = [(leaf, dtype_kind(leaf)) for leaf in leaves if arrays.is_array(leaf)]
     entries = sum(math.prod(leaf.shape) for leaf, kind in kinds if kind == "real floating")
     floats = sum(type(leaf) is float for leaf in leaves)
@@ -146,8 +142,7 @@ def _entries(output: PyTree) -> int:
 def _directions(operator: Operator, directions: tuple[PyTree, ...], batched: bool) -> int:
     if not batched:
         return 1
-    given: PyTree = directions
-    leaves: list[Any] = optree.tree_leaves(given, namespace=tree.NAMESPACE)
+    leaves, _ = tree.leaves(directions)
     lengths = [leaf.shape[0] for leaf in leaves if arrays.is_array(leaf) and leaf.ndim]
     if not (operator.direction and lengths):
         raise OptionError(

@@ -117,5 +117,4 @@ def gradient(
     >>> [float(g) for g in gradient(f, AutoAutograd(), np.asarray([1.0, 2.0]))]
     [2.0, 4.0]
     """
-    _, *found = GRADIENT(f, selector, x, constants, has_aux)
-    return tuple(found) if has_aux else found[0]
+    return GRADIENT.last(f, selector, x, constants, has_aux)

@@ -121,5 +121,4 @@ def hessian(
     array([[0., 1.],
            [1., 0.]])
     """
-    _, _, *found = HESSIAN(f, selector, x, constants, has_aux)
-    return tuple(found) if has_aux else found[0]
+    return HESSIAN.last(f, selector, x, constants, has_aux)

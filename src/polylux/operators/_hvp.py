@@ -172,5 +172,4 @@ def hvp(
     >>> to_host(hvp(lambda x: (x**3).sum(), AutoAutograd(), np.asarray([1.0, 2.0]), np.ones(2)))
     array([ 6., 12.])
     """
-    _, _, *found = HVP(f, selector, x, (direction, *constants), has_aux, batched)
-    return tuple(found) if has_aux else found[0]
+    return HVP.last(f, selector, x, (direction, *constants), has_aux, batched)

@@ -116,5 +116,4 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    _, *found = JACOBIAN(f, selector, x, constants, has_aux)
-    return tuple(found) if has_aux else found[0]
+    return JACOBIAN.last(f, selector, x, constants, has_aux)

@@ -6,13 +6,11 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from polylux import arrays, tree
 from polylux.backend import Backend
 from polylux.cache import OPERATORS, Entry
 from polylux.errors import OptionError, ShapeError, TreeError
-from polylux.flat import Layout, lay_out
+from polylux.flat import Layout
 from polylux.operators._levels import Arrays, Level
 from polylux.operators._routes import Cost, Means, resolve
 from polylux.operators._trees import (
@@ -20,7 +18,8 @@ from polylux.operators._trees import (
     Returned,
     cast,
     flatten_untied,
-    floats_as_arrays,
+    lay_out_point,
+    numbers_as_arrays,
     require_one_length,
     require_shape,
 )
@@ -133,7 +132,21 @@ class Operator:
     ) -> tuple[Any, ...]:
         """All results of a call, and the auxiliary output if there is one."""
         call = Call(self, f, selector, x, rest, has_aux, batched)
-        return call.results(call.staged())
+        return call.results(call.staged(), len(self.trees))
+
+    def last(
+        self,
+        f: Callable[..., Any],
+        selector: ADType,
+        x: PyTree,
+        rest: tuple[Any, ...],
+        has_aux: bool,
+        batched: bool = False,
+    ) -> Any:
+        """The last result alone, or with the auxiliary output as a pair."""
+        call = Call(self, f, selector, x, rest, has_aux, batched)
+        found = call.results(call.staged(), 1)
+        return found if has_aux else found[0]
 
 
 class Call:
@@ -166,8 +179,7 @@ class Call:
                 f"({', '.join(_order(operator))})"
             )
         backend, concrete, outer, inner = resolve(selector, operator.name, operator.order)
-        found, layout = lay_out(floats_as_arrays(x), "x")
-        layout.require_trainable("the points x")
+        found, layout = lay_out_point(x)
         if operator.of_a_number:
             _require_number(operator.name, found, layout)
         direction: PyTree = ()
@@ -218,11 +230,12 @@ class Call:
             cache.add(entry, is_staged=True)
         return entry.staged
 
-    def results(self, function: Callable[..., Any]) -> tuple[Any, ...]:
-        """What `function` gives for the arrays of this call, as trees."""
+    def results(self, function: Callable[..., Any], count: int) -> tuple[Any, ...]:
+        """What `function` gives for the arrays of this call, the last `count` groups as trees."""
         groups = (self.trainable, self.fixed, self.directions, self.constants)
         scope = self.backend.precision_scope([array for group in groups for array in group])
-        return run(self.backend, scope, self._trees, function, groups)  # type: ignore[no-any-return]
+        found: tuple[Any, ...] = run(self.backend, scope, self._trees, function, groups, count)
+        return found
 
     def function(self) -> Callable[..., Any]:
         """The operator as a function of groups of arrays, which holds none of them."""
@@ -260,12 +273,14 @@ class Call:
         """Keep only what tells this call from others."""
         self.trainable = self.fixed = self.directions = self.constants = ()
 
-    def _trees(self, function: Callable[..., Any], groups: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _trees(
+        self, function: Callable[..., Any], groups: tuple[Any, ...], count: int
+    ) -> tuple[Any, ...]:
         (found, aux), (outputs, aux_structure) = function(*groups)
         cut = len(outputs.fixed)
         results = [
             make(group, self, outputs, aux[:cut])
-            for make, group in zip(self.operator.trees, found, strict=True)
+            for make, group in zip(self.operator.trees[-count:], found[-count:], strict=True)
         ]
         if self.has_aux:
             results.append(aux_structure.unflatten(aux[cut:]))
@@ -273,11 +288,13 @@ class Call:
 
     def _flatten_direction(self, direction: PyTree) -> tuple[list[Any], Structure]:
         """The arrays of a direction, and the structure that tells their places."""
-        if self.operator.direction != "x":
-            return flatten_untied(_numbers_as_arrays(direction))
+        if not self.operator.direction:
+            return [], _NO_STRUCTURE
+        if self.operator.direction == "output":
+            return flatten_untied(numbers_as_arrays(direction))
         structure = self.layout.structure
         found = tree.flatten_like(
-            _numbers_as_arrays(direction), structure, "the direction is a tree like x", _equal
+            numbers_as_arrays(direction), structure, "the direction is a tree like x", _equal
         )
         paths = structure.paths()
         for place in self.layout.trainable:
@@ -293,13 +310,6 @@ class Call:
 def _order(operator: Operator) -> list[str]:
     direction = {"x": ["direction"], "output": ["cotangent"], "": []}[operator.direction]
     return ["f", "selector", "x", *direction, "*constants"]
-
-
-def _numbers_as_arrays(values: PyTree) -> PyTree:
-    """Python numbers of a direction become 0-d float64 arrays; they are cast later."""
-    return tree.map_leaves(
-        lambda leaf: np.asarray(float(leaf)) if type(leaf) in (int, float) else leaf, values
-    )
 
 
 def _equal(a: Any, b: Any) -> bool:

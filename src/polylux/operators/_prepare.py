@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import optree
-
 from polylux import arrays, tree
 from polylux.cache import Captured
 from polylux.dtypes import dtype_name
@@ -23,12 +21,12 @@ class Prepared:
     Called as `prepared(x, *directions, *constants)`. Made by `prepare`.
     """
 
-    __slots__ = ("_call", "_captured", "_kind", "_left_out", "_name", "_shown", "_staged")
+    __slots__ = ("_call", "_captured", "_count", "_kind", "_name", "_shown", "_staged")
 
-    def __init__(self, name: str, call: Call, left_out: int, args: tuple[Any, ...]) -> None:
+    def __init__(self, name: str, call: Call, count: int, args: tuple[Any, ...]) -> None:
         self._name = name
         self._call = call
-        self._left_out = left_out
+        self._count = count
         self._captured = Captured((call.f,))
         self._kind = _kind(call)
         self._shown = _shown(call, args)
@@ -36,7 +34,7 @@ class Prepared:
         self._staged = function
         if call.backend.is_staged(call.selector) and not call.backend.is_tracing():
             self._staged = call.backend.stage(function, call.selector)
-            call.results(self._staged)
+            call.results(self._staged, count)
         call.forget_arrays()
 
     def __call__(self, x: PyTree, *rest: Any) -> Any:
@@ -53,8 +51,8 @@ class Prepared:
         if _kind(call) != self._kind or not self._captured.unchanged():
             raise self._error((x, *rest))
         # Inside a trace the values that f captures may be traced ones.
-        found = call.results(mine.function() if mine.backend.is_tracing() else self._staged)
-        results = found[self._left_out :]
+        function = mine.function() if mine.backend.is_tracing() else self._staged
+        results = call.results(function, self._count)
         return results[0] if len(results) == 1 else results
 
     def __repr__(self) -> str:
@@ -134,9 +132,9 @@ def prepare(
     >>> slope
     <prepared gradient with AutoAutograd() for x: float64[2] on cpu>
     """
-    found, left_out = look_up(operator)
+    found, count = look_up(operator)
     call = Call(found, f, selector, x, args, has_aux, batched)
-    return Prepared(operator.__name__, call, left_out, (x, *args))
+    return Prepared(operator.__name__, call, count, (x, *args))
 
 
 def _kind(call: Call) -> tuple[Any, ...]:
@@ -179,4 +177,4 @@ def _described(call: Call, values: PyTree) -> str:
         shape = ", ".join(map(str, value.shape))
         return _Words(f"{dtype_name(value.dtype)}[{shape}] on {call.backend.device(moved)}")
 
-    return repr(optree.tree_map(leaf, values, namespace=tree.NAMESPACE))
+    return repr(tree.map_leaves(leaf, values))

@@ -124,5 +124,4 @@ def pullback(
     >>> float(pullback(lambda x: x**3, AutoAutograd(), 2.0, 10.0))
     120.0
     """
-    _, *found = PULLBACK(f, selector, x, (cotangent, *constants), has_aux, batched)
-    return tuple(found) if has_aux else found[0]
+    return PULLBACK.last(f, selector, x, (cotangent, *constants), has_aux, batched)

@@ -135,5 +135,4 @@ def pushforward(
     >>> float(pushforward(lambda x: x[0] * x[1], AutoAutograd(), x, direction))
     5.0
     """
-    _, *found = PUSHFORWARD(f, selector, x, (direction, *constants), has_aux, batched)
-    return tuple(found) if has_aux else found[0]
+    return PUSHFORWARD.last(f, selector, x, (direction, *constants), has_aux, batched)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 
 from polylux import registry
 from polylux.backend import Backend, Capability
@@ -126,6 +127,7 @@ def resolve(selector: ADType, operator: str, order: int) -> tuple[Backend, ADTyp
     return backend, concrete, outer, inner
 
 
+@functools.lru_cache(maxsize=256)
 def _means(backend: Backend, selector: ADType, operator: str) -> Means:
     has = backend.capabilities
     if not has & {Capability.GRADIENT, Capability.FORWARD, Capability.REVERSE}:

@@ -107,5 +107,4 @@ def second_derivative(
     >>> float(second_derivative(lambda x: x**4, AutoAutograd(), 2.0))
     48.0
     """
-    _, _, *found = SECOND_DERIVATIVE(f, selector, x, constants, has_aux)
-    return tuple(found) if has_aux else found[0]
+    return SECOND_DERIVATIVE.last(f, selector, x, constants, has_aux)

@@ -20,29 +20,29 @@ from polylux.operators._second_derivative import (
     value_derivative_and_second_derivative,
 )
 
-# The number says how many results, from the first on, the function leaves out.
+# The number says how many of the results it returns, counted from the last.
 _TABLE: dict[Callable[..., Any], tuple[Operator, int]] = {
     derivative: (DERIVATIVE, 1),
-    value_and_derivative: (DERIVATIVE, 0),
+    value_and_derivative: (DERIVATIVE, 2),
     gradient: (GRADIENT, 1),
-    value_and_gradient: (GRADIENT, 0),
+    value_and_gradient: (GRADIENT, 2),
     jacobian: (JACOBIAN, 1),
-    value_and_jacobian: (JACOBIAN, 0),
+    value_and_jacobian: (JACOBIAN, 2),
     pushforward: (PUSHFORWARD, 1),
-    value_and_pushforward: (PUSHFORWARD, 0),
+    value_and_pushforward: (PUSHFORWARD, 2),
     pullback: (PULLBACK, 1),
-    value_and_pullback: (PULLBACK, 0),
-    second_derivative: (SECOND_DERIVATIVE, 2),
-    value_derivative_and_second_derivative: (SECOND_DERIVATIVE, 0),
-    hvp: (HVP, 2),
-    value_gradient_and_hvp: (HVP, 0),
-    hessian: (HESSIAN, 2),
-    value_gradient_and_hessian: (HESSIAN, 0),
+    value_and_pullback: (PULLBACK, 2),
+    second_derivative: (SECOND_DERIVATIVE, 1),
+    value_derivative_and_second_derivative: (SECOND_DERIVATIVE, 3),
+    hvp: (HVP, 1),
+    value_gradient_and_hvp: (HVP, 3),
+    hessian: (HESSIAN, 1),
+    value_gradient_and_hessian: (HESSIAN, 3),
 }
 
 
 def look_up(function: Callable[..., Any]) -> tuple[Operator, int]:
-    """The operator behind a public function, and how many of its results that leaves out.
+    """The operator behind a public function, and how many of its results that returns.
 
     Raises
     ------

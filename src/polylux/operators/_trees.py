@@ -11,7 +11,7 @@ from polylux import arrays, tree
 from polylux.backend import Backend
 from polylux.dtypes import dtype_kind
 from polylux.errors import ArrayMixError, DTypeError, ObjectiveError, ShapeError, TreeError
-from polylux.flat import Layout
+from polylux.flat import Layout, lay_out
 from polylux.running import require_real_scalar
 from polylux.selectors import ADType
 from polylux.tree import Structure, first_difference
@@ -20,10 +20,29 @@ from polylux.typing import PyTree
 Arrays = tuple[Any, ...]
 
 
-def floats_as_arrays(values: PyTree) -> PyTree:
-    """Python floats become 0-d float64 arrays: the point of a derivative has to be one."""
+def lay_out_point(x: PyTree) -> tuple[Arrays, Layout]:
+    """The arrays of a point and its layout; a Python float stands for a 0-d float64 array.
+
+    Raises
+    ------
+    NothingTrainableError
+        If there is nothing to differentiate by.
+    """
+    found, layout = lay_out(x, "x")
+    if any(type(static) is float for static in layout.structure.statics):
+        found, layout = lay_out(_with_arrays(x, (float,)), "x")
+    layout.require_trainable("the points x")
+    return found, layout
+
+
+def numbers_as_arrays(direction: PyTree) -> PyTree:
+    """Python numbers of a direction become 0-d float64 arrays; they are cast later."""
+    return direction if arrays.is_array(direction) else _with_arrays(direction, (int, float))
+
+
+def _with_arrays(values: PyTree, types: tuple[type, ...]) -> PyTree:
     return tree.map_leaves(
-        lambda leaf: np.asarray(leaf) if type(leaf) is float else leaf, values
+        lambda leaf: np.asarray(float(leaf)) if type(leaf) in types else leaf, values
     )
 
 
