@@ -116,9 +116,9 @@ class Backend(ABC):
         return "cpu"
 
     def dtype(self, name: str) -> Any:
-        """The dtype of that name (the standard's, or `"bfloat16"`), as this backend's arrays have it.
+        """The dtype of that name, as this backend's arrays have it.
 
-        Raises `DTypeError` if there is none.
+        A name of the standard, or `"bfloat16"`. Raises `DTypeError` if there is none.
         """
         found = getattr(self.namespace, name, None)
         if found is None:

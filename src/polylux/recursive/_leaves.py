@@ -47,10 +47,13 @@ def written(target: Any, value: Any, fresh: bool = False) -> Any:
         and registry.load_backend(str(owner)).overwrite(target, value)
     ):
         return target
-    if not fresh:
-        return value
-    with precision(value):
-        return array_namespace(value).asarray(value, copy=True)
+    return copied(value) if fresh else value
+
+
+def copied(array: Any) -> Any:
+    """The same values in a buffer of their own; derivatives pass."""
+    with precision(array):
+        return array_namespace(array).asarray(array, copy=True)
 
 
 def is_inside(owner: str | None) -> bool:

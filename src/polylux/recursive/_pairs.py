@@ -15,7 +15,7 @@ from polylux.errors import (
     ShapeError,
     TreeError,
 )
-from polylux.recursive._leaves import NUMBERS, cast, partners_of, precision, written
+from polylux.recursive._leaves import NUMBERS, cast, copied, partners_of, precision, written
 from polylux.tree import Structure
 from polylux.typing import PyTree
 
@@ -61,7 +61,7 @@ def recursive_add_(x: PyTree, y: PyTree, /) -> PyTree:
     statics = tuple(map(_sum, structure.statics, numbers))
     new = [
         target if dtype_kind(target) in _NO_NUMBERS else written(target, _added(target, value))
-        for target, value in zip(found, others, strict=True)
+        for target, value in zip(found, _apart(found, others), strict=True)
     ]
     return Structure(structure.treedef, structure.slots, statics).unflatten(new)
 
@@ -103,7 +103,7 @@ def recursive_copyto_(x: PyTree, y: PyTree, /) -> PyTree:
     _check_pairs("recursive_copyto_", found, others, structure)
     new = [
         target if target is value else written(target, cast(value, target), fresh=True)
-        for target, value in zip(found, others, strict=True)
+        for target, value in zip(found, _apart(found, others), strict=True)
     ]
     return Structure(structure.treedef, structure.slots, tuple(statics)).unflatten(new)
 
@@ -143,6 +143,15 @@ def _misfit(target: Any, value: Any) -> tuple[type[PolyluxError], str] | None:
                 f"is on {here} in x and on {there} in y; move one with to_backend(tree, selector)"
             )
     return None
+
+
+def _apart(targets: tuple[Any, ...], values: list[Any]) -> list[Any]:
+    """The values, as they are before any target changes: one may be a target of another place."""
+    own = set(map(id, targets))
+    return [
+        copied(value) if id(value) in own and value is not target else value
+        for target, value in zip(targets, values, strict=True)
+    ]
 
 
 def _sum(x: Any, y: Any) -> Any:

@@ -124,6 +124,21 @@ def test_float_does_not_become_an_integer(operate: Callable[..., Any], library: 
         operate(library.array([1], np.int32), library.array([0.5]))
 
 
+@each
+def test_arrays_of_the_first_tree_may_change_places(
+    operate: Callable[..., Any], library: Any
+) -> None:
+    a, b = library.array([1.0]), library.array([10.0])
+    got = operate([a, b], [b, a])
+    expected = [11, 11] if operate is recursive_add_ else [10, 1]
+    assert [float(library.host(x)[0]) for x in got] == expected
+
+
+def test_tree_may_be_added_to_itself(library: Any) -> None:
+    x = [library.array([3.0])]
+    assert library.host(recursive_add_(x, x)[0]) == 6
+
+
 def test_number_and_text_do_not_add() -> None:
     with pytest.raises(TreeError, match="the number 1 where y has 'a'"):
         recursive_add_([1], ["a"])
