@@ -91,7 +91,8 @@ def overwrite(target: torch.Tensor, value: torch.Tensor) -> bool:
         return False  # the derivative would be lost
     if target.is_inference() and not torch.is_inference_mode_enabled():
         return False
-    if any(step == 0 and length > 1 for step, length in zip(target.stride(), target.shape, strict=True)):
+    steps = zip(target.stride(), target.shape, strict=True)
+    if any(step == 0 and length > 1 for step, length in steps):
         return False
     with torch.no_grad():
         target.copy_(value)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import threading
 import types
-import warnings
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
