@@ -132,12 +132,32 @@ def test_float16_is_computed_in_float32_and_rounded_once(agg: Any, loss: Any, li
         assert value.dtype == np.float16
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.complex128])
+@pytest.mark.parametrize("dtype", [np.bool_, np.complex128])
 @each_loss
 def test_prediction_of_another_kind_is_an_error(dtype: Any, loss: Any, library: Any) -> None:
     p = library.array(np.ones((3, 2)), dtype)
-    with pytest.raises(DTypeError, match="needs a prediction of real floating-point numbers"):
+    with pytest.raises(DTypeError, match="needs a prediction of real numbers, got .*cast it"):
         loss(p, library.array(T))
+
+
+@each_loss
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_prediction_of_integers_is_computed_in_the_dtype_of_the_target(
+    dtype: Any, loss: Any, library: Any
+) -> None:
+    p = np.asarray([[1, 3], [2, 2], [4, 1]])
+    t = library.array(T, dtype)
+    value = library.host(loss(library.array(p, np.int64), t))
+    assert value.dtype == dtype
+    assert value == library.host(loss(library.array(p, dtype), t))
+
+
+def test_integers_alone_are_computed_in_the_default_dtype(library: Any) -> None:
+    p, t = (library.array(values, np.int64) for values in ([1, 3, 4], [1, 2, 2]))
+    value = library.host(MSELoss()(p, t))
+    default = library.dtypes.__array_namespace_info__().default_dtypes()["real floating"]
+    assert str(value.dtype) == str(default).rpartition(".")[2]
+    assert value == np.asarray(5 / 3, value.dtype)
 
 
 def test_complex_target_is_an_error(library: Any) -> None:
