@@ -1,4 +1,4 @@
-"""Optimizer updates by torch's fused kernels, on plain tuples of tensors.
+"""Optimizer updates by torch's kernels for many tensors at once, on plain tuples of tensors.
 
 There is no `torch.optim.Optimizer`: its own Python costs as much as a small model's backward pass.
 The kernels work out bias corrections in double precision, as the neutral rules do.
@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from polylux_torch import _foreach
 from polylux_torch._namespace import namespace
 
 Arrays = tuple[Any, ...]
@@ -40,8 +41,10 @@ def _update_by(kernel: Kernel, in_place: bool) -> Update:
                 slots = tuple(map(_copies, slots))
         if not _is_contiguous(gradients):
             gradients = tuple(g.contiguous() for g in gradients)
+        if not parameters:  # kernels refuse empty lists
+            return parameters, slots
         with torch.no_grad():
-            if len({p.dtype for p in parameters}) <= 1:
+            if len({p.dtype for p in parameters}) == 1:
                 kernel(list(parameters), list(gradients), [list(s) for s in slots], count)
             else:
                 _by_dtype(kernel, parameters, gradients, slots, count)
@@ -69,8 +72,6 @@ def _sgd(rule: Any) -> Kernel:
     def kernel(
         parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
     ) -> None:
-        if not parameters:
-            return
         # A buffer of zeros gives torch's first step too, so there is no first step to tell apart.
         torch._fused_sgd_(
             parameters, gradients, slots[0] if slots else [],
@@ -95,8 +96,6 @@ def _adam_by(fused: Callable[..., Any], rule: Any, weight_decay: Callable[[int],
     def kernel(
         parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
     ) -> None:
-        if not parameters:
-            return
         first, second, *largest = slots
         step = torch.full((), count, dtype=torch.float32, device=parameters[0].device)
         fused(
@@ -112,8 +111,6 @@ def _adagrad(rule: Any) -> Kernel:
     def kernel(
         parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
     ) -> None:
-        if not parameters:
-            return
         step = torch.full((), count, dtype=torch.float32, device=parameters[0].device)
         torch._fused_adagrad_(
             parameters, gradients, slots[0], [step] * len(parameters),
@@ -130,6 +127,7 @@ _KERNELS: dict[str, Callable[[Any], Kernel]] = {
     "adamw": _adamw,
     "amsgrad": _adam,
     "adagrad": _adagrad,
+    **_foreach.KERNELS,
 }
 
 
