@@ -176,6 +176,16 @@ def test_frozen_leaf_of_rules_by_path_is_left_out_of_its_rule(runs: Any) -> None
     np.testing.assert_array_equal(new[1][1], gradients[2] + 0.9 * 7)
 
 
+def test_slots_of_frozen_leaves_are_the_same_numbers_in_memory_of_their_own(runs: Any) -> None:
+    # A later update may be made in the buffers of the new slots.
+    rule = bound(Frozen(Momentum(), ("['a']",)))
+    parameters = tuple(runs.start)
+    slots = tuple(tuple(a + 7 for a in slot) for slot in rule.init(xp, parameters))
+    _, new = rule.update(xp, rule.scalars(1), tuple(runs.numbers(1)), parameters, slots)
+    np.testing.assert_array_equal(new[0][0], slots[0][0])
+    assert not np.shares_memory(new[0][0], slots[0][0])
+
+
 def test_path_that_is_not_there_cannot_be_frozen() -> None:
     with pytest.raises(TreeError, match=r"no leaf at \['z'\], which is frozen; did you mean"):
         bound(Frozen(SGD(), ("['z']",)))
