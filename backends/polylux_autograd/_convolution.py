@@ -23,12 +23,15 @@ Pairs = Sequence[tuple[int, int]]
 
 def _slices(
     window: Sequence[int], stride: Sequence[int], dilation: Sequence[int], lengths: Sequence[int]
-) -> Iterator[tuple[slice, ...]]:
+) -> Iterator[Any]:
     """For each entry of a window, row-major, where that entry of all windows lies."""
     for offsets in itertools.product(*map(range, window)):
-        yield tuple(
-            slice(k * d, k * d + s * (n - 1) + 1, s)
-            for k, s, d, n in zip(offsets, stride, dilation, lengths, strict=True)
+        yield (
+            ...,
+            *(
+                slice(k * d, k * d + s * (n - 1) + 1, s)
+                for k, s, d, n in zip(offsets, stride, dilation, lengths, strict=True)
+            ),
         )
 
 
@@ -71,8 +74,7 @@ def _stacked(
     """Entries of the windows, along a new axis after the channels."""
     lengths = _lengths(x, window, stride, padding, dilation)
     x = _padded(x, padding, value)
-    return xp.stack([x[(..., *place)] for place in _slices(window, stride, dilation, lengths)],
-                    axis=2)
+    return xp.stack([x[place] for place in _slices(window, stride, dilation, lengths)], axis=2)
 
 
 def _convolution(
@@ -108,12 +110,12 @@ def _padded_data(x: Data, padding: Pairs, value: float) -> Data:
         return x
     shape = [n + low + high for n, (low, high) in zip(x.shape[2:], padding, strict=True)]
     out = np.full((*x.shape[:2], *shape), value, x.dtype)
-    out[(..., *_inside(x.shape[2:], padding))] = x
+    out[_inside(x.shape[2:], padding)] = x
     return out
 
 
-def _inside(lengths: Sequence[int], padding: Pairs) -> tuple[slice, ...]:
-    return tuple(slice(low, low + n) for n, (low, _) in zip(lengths, padding, strict=True))
+def _inside(lengths: Sequence[int], padding: Pairs) -> Any:
+    return (..., *(slice(low, low + n) for n, (low, _) in zip(lengths, padding, strict=True)))
 
 
 def _convolution_forward(
@@ -128,7 +130,7 @@ def _convolution_forward(
     wide = _padded_data(x, padding, 0.0).swapaxes(0, 1)
     columns = np.empty((x.shape[1], math.prod(window), batch, *lengths), x.dtype)
     for k, place in enumerate(_slices(window, stride, dilation, lengths)):
-        columns[:, k] = wide[(..., *place)]
+        columns[:, k] = wide[place]
     columns = columns.reshape(groups, per_group * math.prod(window), -1)
     y = weight.reshape(groups, outputs // groups, -1) @ columns
     if bias is not None:
@@ -164,12 +166,12 @@ def _convolution_pullback(
         wide = np.zeros((batch, x.shape[1], *shape), g.dtype)
         across = wide.swapaxes(0, 1)
         for k, place in enumerate(_slices(window, stride, dilation, lengths)):
-            across[(..., *place)] += spread[:, k]
-        by_x = np.ascontiguousarray(wide[(..., *_inside(x.shape[2:], padding))])
+            across[place] += spread[:, k]
+        by_x = np.ascontiguousarray(wide[_inside(x.shape[2:], padding)])
     return by_x, by_weight, by_bias, None, None, None, None
 
 
-# --- pools in numpy --------------------------------------------------------------------------------
+# --- pools in numpy ------------------------------------------------------------------------------
 
 
 def _max_pool_forward(x: Data, window: Any, stride: Any, padding: Any) -> Any:
@@ -177,9 +179,9 @@ def _max_pool_forward(x: Data, window: Any, stride: Any, padding: Any) -> Any:
     lengths = _lengths(x, window, stride, padding, single)
     wide = _padded_data(x, padding, -math.inf)
     places = list(_slices(window, stride, single, lengths))
-    out = wide[(..., *places[0])].copy()
+    out = wide[places[0]].copy()
     for place in places[1:]:
-        np.maximum(out, wide[(..., *place)], out=out)  # NaN stays
+        np.maximum(out, wide[place], out=out)  # NaN stays
     return out, (wide, out, places)
 
 
@@ -190,11 +192,11 @@ def _max_pool_pullback(
     slope = np.zeros_like(wide)
     free = np.ones(out.shape, bool)
     for place in places:
-        entries = wide[(..., *place)]
+        entries = wide[place]
         first = ((entries == out) | (entries != entries)) & free
         free &= ~first
-        slope[(..., *place)] += np.where(first, g, 0)
-    return np.ascontiguousarray(slope[(..., *_inside(x.shape[2:], padding))]), None, None, None
+        slope[place] += np.where(first, g, 0)
+    return np.ascontiguousarray(slope[_inside(x.shape[2:], padding)]), None, None, None
 
 
 def _mean_pool_forward(x: Data, window: Any, stride: Any, padding: Any) -> Any:
@@ -204,9 +206,9 @@ def _mean_pool_forward(x: Data, window: Any, stride: Any, padding: Any) -> Any:
     lengths = _lengths(x, window, stride, padding, single)
     wide = _padded_data(x, padding, 0.0)
     places = list(_slices(window, stride, single, lengths))
-    out = wide[(..., *places[0])].copy()
+    out = wide[places[0]].copy()
     for place in places[1:]:
-        out += wide[(..., *place)]
+        out += wide[place]
     out /= math.prod(window)
     return out, (wide.shape, places)
 
@@ -218,8 +220,8 @@ def _mean_pool_pullback(
     slope = np.zeros(shape, g.dtype)
     share = g / math.prod(window)
     for place in places:
-        slope[(..., *place)] += share
-    return np.ascontiguousarray(slope[(..., *_inside(x.shape[2:], padding))]), None, None, None
+        slope[place] += share
+    return np.ascontiguousarray(slope[_inside(x.shape[2:], padding)]), None, None, None
 
 
 KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(

@@ -26,7 +26,13 @@ Shape = tuple[int, ...]
 
 
 def _standardize(
-    x: Any, scale: Any, bias: Any, view: Shape, axes: Shape, affine: Shape, centered: bool,
+    x: Any,
+    scale: Any,
+    bias: Any,
+    view: Shape,
+    axes: Shape,
+    affine: Shape,
+    centered: bool,
     epsilon: float,
 ) -> Any:
     wide = xp.astype(x, xp.float32) if x.dtype == xp.float16 else x
@@ -43,8 +49,14 @@ def _standardize(
 
 
 def _standardize_forward(
-    x: Data, scale: Data | None, bias: Data | None, view: Shape, axes: Shape, affine: Shape,
-    centered: bool, epsilon: float,
+    x: Data,
+    scale: Data | None,
+    bias: Data | None,
+    view: Shape,
+    axes: Shape,
+    affine: Shape,
+    centered: bool,
+    epsilon: float,
 ) -> Any:
     if x.dtype.itemsize < 4 or not x.size:
         return None
@@ -64,8 +76,17 @@ def _standardize_forward(
 
 
 def _standardize_pullback(
-    g: Data, residuals: Any, needed: Any, x: Data, scale: Data | None, bias: Data | None,
-    view: Shape, axes: Shape, affine: Shape, centered: bool, epsilon: float,
+    g: Data,
+    residuals: Any,
+    needed: Any,
+    x: Data,
+    scale: Data | None,
+    bias: Data | None,
+    view: Shape,
+    axes: Shape,
+    affine: Shape,
+    centered: bool,
+    epsilon: float,
 ) -> Any:
     unit, inverse = residuals
     by_x = by_scale = by_bias = None

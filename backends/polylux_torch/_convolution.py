@@ -9,9 +9,9 @@ import torch.nn.functional as F
 
 Pairs = Sequence[tuple[int, int]]
 
-_CONVOLUTIONS = (F.conv1d, F.conv2d, F.conv3d)
-_MAX_POOLS = (F.max_pool1d, F.max_pool2d, F.max_pool3d)
-_MEAN_POOLS = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
+_CONVOLUTIONS: Any = (F.conv1d, F.conv2d, F.conv3d)
+_MAX_POOLS: Any = (F.max_pool1d, F.max_pool2d, F.max_pool3d)
+_MEAN_POOLS: Any = (F.avg_pool1d, F.avg_pool2d, F.avg_pool3d)
 
 
 def _convolution(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from polylux.arrays import array_namespace
 from polylux.errors import ShapeError
 from polylux.layers import _settings
+from polylux.layers._base import is_shape
 from polylux.layers._initializers import Initializer, glorot_uniform, zeros
 from polylux.layers._parameters import Parametric, Shape, aligned
 from polylux.layers._settings import Activation
-from polylux.ops import keeping_precision
+from polylux.ops import bilinear
 from polylux.typing import PyTree
 
 
@@ -86,36 +86,20 @@ class Bilinear(Parametric):
                 second, weight, bias = aligned(self, second, weight, bias)
                 first, weight, bias = aligned(self, first, weight, bias)
                 second = aligned(self, second, weight)[0]
-            scope = keeping_precision(first, second, weight)
-            if scope is None:
-                y = self._product(first, second, weight, bias)
-            else:
-                with scope:
-                    y = self._product(first, second, weight, bias)
+            self.output_shape((first.shape, second.shape))
+            y = bilinear(first, second, weight, bias)
         except Exception as error:
             self._explain(error, (first, second), ps)
-            self.output_shape((tuple(first.shape), tuple(second.shape)))
             raise
         return y if self._activate is None else self._activate(y), st
 
-    def _product(self, first: Any, second: Any, weight: Any, bias: Any) -> Any:
-        xp = array_namespace(first)
+    def output_shape(self, input_shape: Any, /) -> Any:
+        one = is_shape(input_shape)
+        first, second = (tuple(shape) for shape in ((input_shape,) * 2 if one else input_shape))
         n, m = self.first_features, self.second_features
-        self.output_shape((first.shape, second.shape))
-        rows = first @ xp.reshape(weight, (n, m * self.out_features))
-        matrices = xp.reshape(rows, (*first.shape[:-1], m, self.out_features))
-        y = xp.squeeze(xp.expand_dims(second, axis=-2) @ matrices, axis=-2)
-        return y if bias is None else y + bias
-
-    def output_shape(self, input_shape: Shape, /) -> Shape:
-        pair = isinstance(input_shape[0], tuple)
-        first, second = input_shape if pair else (input_shape, input_shape)
-        expected = (self.first_features, self.second_features)
-        if (tuple(first[-1:]), tuple(second[-1:])) != tuple((n,) for n in expected) or tuple(
-            first[:-1]
-        ) != tuple(second[:-1]):
+        if first[-1:] != (n,) or second[-1:] != (m,) or first[:-1] != second[:-1]:
             raise ShapeError(
-                f"{self!r} needs inputs of shapes (..., {expected[0]}) and (..., {expected[1]}), "
-                f"got {tuple(first)} and {tuple(second)}"
+                f"{self!r} needs inputs of shapes (..., {n}) and (..., {m}), got {first} and "
+                f"{second}"
             )
         return (*first[:-1], self.out_features)

@@ -19,6 +19,7 @@ import numpy as np
 
 from polylux.arrays import array_namespace
 from polylux.layers import _settings
+from polylux.layers._base import is_shape
 from polylux.layers._initializers import Initializer
 from polylux.layers._parameters import Parametric, Shape, aligned, require_last
 from polylux.layers._settings import Activation
@@ -108,8 +109,8 @@ class Cell(Parametric):
             carry, y = self.step(given, projected, weight, bias)
         return (y, carry), st
 
-    def output_shape(self, input_shape: Shape, /) -> Shape:
-        x = input_shape[0] if input_shape and isinstance(input_shape[0], tuple) else input_shape
+    def output_shape(self, input_shape: Any, /) -> Any:
+        x = input_shape if is_shape(input_shape) else input_shape[0]
         require_last(self, x, (self.in_features,))
         shape = (*x[:-1], self.out_features)
         return (shape, (shape,) * self._carried)

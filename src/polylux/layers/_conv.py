@@ -115,7 +115,7 @@ class Conv(Parametric):
         return shapes
 
     def __call__(self, x: Any, ps: PyTree, st: PyTree, /) -> tuple[Any, PyTree]:
-        kernel, stride, padding, dilation = self._window
+        _, stride, padding, dilation = self._window
         try:
             weight = ps["weight"]
             bias = ps["bias"] if self.use_bias else None

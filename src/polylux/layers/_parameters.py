@@ -91,9 +91,7 @@ def require_last(layer: object, shape: Any, expected: Shape) -> None:
     """Raise unless a shape ends with these lengths."""
     if tuple(shape)[len(shape) - len(expected) :] != expected or len(shape) < len(expected):
         ending = ", ".join(map(str, expected))
-        raise ShapeError(
-            f"{layer!r} needs an input of shape (..., {ending}), got {tuple(shape)}"
-        )
+        raise ShapeError(f"{layer!r} needs an input of shape (..., {ending}), got {tuple(shape)}")
 
 
 def explain_states(

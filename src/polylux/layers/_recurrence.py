@@ -62,14 +62,11 @@ class Recurrence(Layer):
 
     def __post_init__(self) -> None:
         if isinstance(self.cell, type) or not isinstance(self.cell, HasSetup):
-            raise OptionError(
-                f"Recurrence takes a cell, such as GRUCell(3, 5), got {self.cell!r}"
-            )
+            raise OptionError(f"Recurrence takes a cell, such as GRUCell(3, 5), got {self.cell!r}")
         _settings.flag(self, "return_sequence", self.return_sequence)
         if not isinstance(self.ordering, BatchFirst | TimeFirst):
             raise OptionError(
-                f"Recurrence(ordering=...) takes BatchFirst() or TimeFirst(), got "
-                f"{self.ordering!r}"
+                f"Recurrence(ordering=...) takes BatchFirst() or TimeFirst(), got {self.ordering!r}"
             )
 
     def initial_parameters(self, rng: np.random.Generator) -> PyTree:

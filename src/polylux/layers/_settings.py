@@ -43,9 +43,7 @@ def flag(layer: object, name: str, value: Any) -> None:
 def initializer(layer: object, name: str, value: Any) -> None:
     """Raise unless `value` can be called."""
     if not callable(value):
-        raise OptionError(
-            f"{_call(layer, name)} takes a function of (rng, shape), got {value!r}"
-        )
+        raise OptionError(f"{_call(layer, name)} takes a function of (rng, shape), got {value!r}")
 
 
 def number(layer: object, name: str, value: Any, low: float, high: float) -> float:

@@ -10,7 +10,7 @@ from polylux.ops._fold import foldl_init
 from polylux.ops._gates import multigate
 from polylux.ops._gelu import gelu
 from polylux.ops._kinks import abs, clip, maximum, minimum, sign
-from polylux.ops._linear import dense, scale
+from polylux.ops._linear import bilinear, dense, scale
 from polylux.ops._logarithms import xlogx, xlogy
 from polylux.ops._native import (
     TRAITS,
@@ -45,6 +45,7 @@ __all__ = [
     "abs",
     "activation",
     "batch_norm",
+    "bilinear",
     "clip",
     "convolution",
     "dense",

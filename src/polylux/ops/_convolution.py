@@ -98,9 +98,7 @@ def convolution(
     patches = windows(padded(x, padding, 0.0), kernel, stride, dilation, lengths)
     # (batch, channels, window, place) -> (batch, groups, inputs of an output, place)
     places = math.prod(lengths)
-    patches = xp.reshape(
-        xp.stack(patches, axis=2), (x.shape[0], groups, per_group * inner, places)
-    )
+    patches = xp.reshape(xp.stack(patches, axis=2), (x.shape[0], groups, per_group * inner, places))
     rows = xp.reshape(weight, (groups, outputs // groups, per_group * inner))
     y = xp.reshape(rows @ patches, (x.shape[0], outputs, *lengths))
     return y if bias is None else y + xp.reshape(bias, (outputs, *[1] * len(kernel)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from polylux.arrays import common_owner
+from polylux.arrays import array_namespace, common_owner
 from polylux.ops._libraries import one_library
 from polylux.ops._native import native
 
@@ -73,3 +73,40 @@ def scale(x: Any, weight: Any, bias: Any = None, /) -> Any:
     """
     y = x * weight
     return y if bias is None else y + bias
+
+
+@native(check=one_library("bilinear"))
+def bilinear(x: Any, y: Any, weight: Any, bias: Any = None, /) -> Any:
+    """The sum over i and j of `x[i] * weight[i, j] * y[j]`, along the last axes, plus a bias.
+
+    Parameters
+    ----------
+    x : array of shape (..., n), of a real floating dtype
+    y : array of shape (..., m), of the same dtype
+    weight : array of shape (n * m, k), of the same dtype
+        Its row `i * m + j` belongs to x[i] and y[j].
+    bias : array of shape (k,), optional
+        Of the same dtype.
+
+    Returns
+    -------
+    array of shape (..., k)
+
+    Raises
+    ------
+    ArrayMixError
+        If the arrays belong to different libraries.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dot = np.asarray([[1.0], [0.0], [0.0], [1.0]])
+    >>> bilinear(np.asarray([3.0, 2.0]), np.asarray([5.0, 1.0]), dot)
+    array([17.])
+    """
+    xp = array_namespace(x)
+    n, m, k = x.shape[-1], y.shape[-1], weight.shape[-1]
+    rows = x @ xp.reshape(weight, (n, m * k))
+    matrices = xp.reshape(rows, (*x.shape[:-1], m, k))
+    z = xp.squeeze(xp.expand_dims(y, axis=-2) @ matrices, axis=-2)
+    return z if bias is None else z + bias

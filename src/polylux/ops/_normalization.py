@@ -220,9 +220,7 @@ def _widened(x: Any) -> tuple[Any, Any]:
     return xp, xp.astype(x, xp.float32) if kind_of(x) == "low" else x
 
 
-def _standardized(
-    xp: Any, x: Any, axes: tuple[int, ...], epsilon: float
-) -> tuple[Any, Any, Any]:
+def _standardized(xp: Any, x: Any, axes: tuple[int, ...], epsilon: float) -> tuple[Any, Any, Any]:
     """`x` with mean 0 and variance 1 over these axes; and the mean and variance it had."""
     mean = xp.mean(x, axis=axes, keepdims=True)
     centered = x - mean

@@ -29,9 +29,7 @@ def _check_pool(x: Any, window: Sequence[int], stride: Sequence[int], padding: P
 
 
 @native(check=_check_pool)
-def max_pool(
-    x: Any, window: Sequence[int], stride: Sequence[int], padding: Pairs, /
-) -> Any:
+def max_pool(x: Any, window: Sequence[int], stride: Sequence[int], padding: Pairs, /) -> Any:
     """The largest entry of each window; its derivative goes to the first of equal ones.
 
     "First" is row-major order within the window. That is what torch, XLA and NNlib do; a share
@@ -68,9 +66,7 @@ def max_pool(
 
 
 @native(check=_check_pool)
-def mean_pool(
-    x: Any, window: Sequence[int], stride: Sequence[int], padding: Pairs, /
-) -> Any:
+def mean_pool(x: Any, window: Sequence[int], stride: Sequence[int], padding: Pairs, /) -> Any:
     """The sum of each window over the number of its places, padding included.
 
     Parameters
@@ -110,6 +106,4 @@ def _stacked(
     xp = array_namespace(x)
     single = (1,) * len(window)
     lengths = output_lengths(x.shape[2:], window, stride, padding, single)
-    return xp, xp.stack(
-        windows(padded(x, padding, value), window, stride, single, lengths), axis=2
-    )
+    return xp, xp.stack(windows(padded(x, padding, value), window, stride, single, lengths), axis=2)

@@ -13,8 +13,7 @@ from polylux.ops._native import native
 def _check_sequence(xs: Any, *_: Any) -> None:
     if not xs.ndim or not xs.shape[0]:
         raise ShapeError(
-            f"scan needs a sequence of at least one entry along axis 0, got shape "
-            f"{tuple(xs.shape)}"
+            f"scan needs a sequence of at least one entry along axis 0, got shape {tuple(xs.shape)}"
         )
 
 

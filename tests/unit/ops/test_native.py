@@ -125,6 +125,7 @@ def test_integer_arrays_are_an_error_with_a_remedy(name: str, library: Any) -> N
         "max_pool": (line, (1,), (1,), ((0, 0),)),
         "mean_pool": (line, (1,), (1,), ((0, 0),)),
         "dropout": (x, x, x, 0.5),
+        "bilinear": (x, x, x),
         **dict.fromkeys(
             (
                 "dense",
