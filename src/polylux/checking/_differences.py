@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,25 +68,32 @@ def compare(line: Line, epsilon: float, *, measure: bool = False) -> Slope:
 def _fitted(line: Line, epsilon: float) -> Slope:
     """By the fit whose bound is least: nearer there is more rounding, farther more curvature."""
     rounded = 4 * epsilon * line.weight  # a gradient's entries: a few units in the last place each
-    best = Slope(math.nan, math.nan, 0.0)
+    best = Slope(math.nan, math.inf, 0.0)
     worse = 0
     for radius in _RADII:
         excesses = np.asarray([line.excess(float(place) * radius) for place in _PLACES])
         if not np.all(np.isfinite(excesses)):
             continue  # out of the function's domain, perhaps
-        coefficients = _FIT @ excesses
-        residual = float(np.max(np.abs(excesses - _BASIS @ coefficients)))
-        residual += epsilon / 2 * line.largest()  # which rounding of the value alone may hide
-        slope, kink = float(coefficients[1]) / radius, float(coefficients[-1])
-        is_kink = abs(kink) > _KINK_BY_RESIDUAL * residual
-        bound = _SLOPE_BY_RESIDUAL * residual / radius + rounded
-        if not is_kink:  # one beside the point, perhaps: the slope is that of either side
-            bound += abs(kink) / radius
-        if bound >= best.bound:
+        found = _fit(excesses, radius, epsilon / 2 * line.largest())
+        if found.bound < best.bound:
+            best = found
+            worse = 0
+        else:
             worse += 1
             if worse == 2:
                 break
-            continue
-        worse = 0
-        best = Slope(slope, bound, 2 * kink / radius if is_kink else 0.0)
-    return best
+    if best.bound == math.inf:
+        return Slope(math.nan, math.nan, 0.0)
+    return best._replace(bound=best.bound + rounded)
+
+
+def _fit(excesses: Any, radius: float, least: float) -> Slope:
+    """The slope within a radius; `least` is what rounding of the values alone may hide."""
+    coefficients = _FIT @ excesses
+    residual = float(np.max(np.abs(excesses - _BASIS @ coefficients))) + least
+    slope, kink = float(coefficients[1]) / radius, float(coefficients[-1]) / radius
+    bound = _SLOPE_BY_RESIDUAL * residual / radius
+    if abs(kink) * radius > _KINK_BY_RESIDUAL * residual:
+        return Slope(slope, bound, 2 * kink)
+    # A kink beside the point, perhaps: the slope is that of either side.
+    return Slope(slope, bound + abs(kink), 0.0)

@@ -70,6 +70,9 @@ def check_gradient(
     leaves out, and the `r` of the least bound counts. At a kink a gradient between the one-sided
     slopes is right, and the report says so.
 
+    Ripples of `f` that are low next to its change over `r` are taken for rounding errors, so that a
+    slope due to them alone may be called off.
+
     A factor under `stop_gradient` is found to be off: values see it move. So is a gradient that
     rounding errors of its own have spoilt.
 
