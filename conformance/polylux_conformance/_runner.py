@@ -45,6 +45,7 @@ def run_check(check: Check, subject: Subject, gaps: Sequence[Gap] = ()) -> Resul
     findings = Findings(subject)
     begin = time.perf_counter()
     with warnings.catch_warnings(), np.errstate(all="ignore"):
+        # Overflow and invalid operations are among what is tested.
         warnings.simplefilter("ignore")
         try:
             check.body(subject, findings)

@@ -11,6 +11,7 @@ import numpy as np
 import polylux
 from polylux import ADType, registry
 from polylux.backend import Accuracy, Backend, Capability
+from polylux_conformance._settings import global_settings
 from polylux_conformance._tolerance import allowed_ulps
 
 Host = np.ndarray[Any, Any]
@@ -28,6 +29,8 @@ class Subject:
         How reports call it: the selector's `repr`.
     dtypes : tuple of str
         The floating dtypes that everything is checked in.
+    settings : mapping
+        Global settings when the backend had been loaded, and not been called yet.
     """
 
     def __init__(self, selector: ADType) -> None:
@@ -36,6 +39,7 @@ class Subject:
         self.label = repr(self.selector)
         exists = self.backend.float64 is not Accuracy.NONE
         self.dtypes = ("float64", "float32") if exists else ("float32",)
+        self.settings = global_settings()
 
     @property
     def is_staged(self) -> bool:

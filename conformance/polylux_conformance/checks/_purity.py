@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import decimal
-import gc
-import locale
-import os
-import random
-import sys
-import threading
+import contextlib
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +16,7 @@ from polylux.optimizers import SGD, Adam
 from polylux_conformance._asking import ask, points_of
 from polylux_conformance._check import Check
 from polylux_conformance._findings import Findings
+from polylux_conformance._settings import global_settings
 from polylux_conformance._subject import Subject
 from polylux_conformance.checks._modifiers import CARRIERS
 from polylux_conformance.checks._objectives import identity_model
@@ -103,7 +98,8 @@ def _gradients_are_fresh(subject: Subject, findings: Findings) -> None:
             _apart(findings, {n: backend.to_host([v])[0] for n, v in arrays.items()},
                    f"{dtype}, {about}")  # fmt: skip
         both = polylux.gradient(_same_slopes, subject.selector, {"u": x, "v": a})
-        _apart(findings, {n: backend.to_host([v])[0] for n, v in both.items()}, f"{dtype}, u + v")
+        views = {f"gradient of {n}": backend.to_host([v])[0] for n, v in both.items()}
+        _apart(findings, views, f"{dtype}, u + v")
 
 
 def _dot(x: Any, a: Any) -> Any:
@@ -163,51 +159,6 @@ def _objective_alone(subject: Subject, findings: Findings) -> None:
         findings.true("gradients", alone.grads is None, expected="None", found=alone.grads)
 
 
-# --- global settings ------------------------------------------------------------------------------
-
-_PROBES: Mapping[str, Callable[[Any], Any]] = {
-    # Read where the framework is loaded; each gives a value that can be compared.
-    "torch": lambda torch: (
-        torch.get_default_dtype(), torch.is_grad_enabled(), torch.get_num_threads(),
-        torch.are_deterministic_algorithms_enabled(), torch.is_inference_mode_enabled(),
-        torch.is_anomaly_enabled(), torch.get_float32_matmul_precision(),
-        torch.random.get_rng_state().numpy().tobytes(), str(torch.get_default_device()),
-    ),
-    "jax": lambda jax: (
-        jax.config.jax_enable_x64, jax.config.jax_disable_jit, jax.config.jax_debug_nans,
-        str(jax.config.jax_default_matmul_precision), str(jax.config.jax_default_device),
-        jax.config.jax_numpy_dtype_promotion, jax.config.jax_platforms,
-    ),
-    "tensorflow": lambda tf: (tf.keras.backend.floatx(), tf.executing_eagerly()),
-    "mlx.core": lambda mx: (str(mx.default_device()),),
-}  # fmt: skip
-
-
-def global_settings() -> dict[str, Any]:
-    """What a backend must leave as it is: of Python, numpy and the frameworks that are loaded."""
-    state: Any = np.random.get_state(legacy=False)  # noqa: NPY002  # the global one is meant
-    found: dict[str, Any] = {
-        "numpy's error handling": np.geterr(),
-        "numpy's print options": {k: str(v) for k, v in np.get_printoptions().items()},
-        "numpy's global generator": (state["state"]["key"].tobytes(), state["state"]["pos"]),
-        "random's state": random.getstate(),
-        "environment variables": dict(os.environ),
-        "working directory": os.getcwd(),  # noqa: PTH109  # compared, not used as a path
-        "warning filters": list(warnings.filters),
-        "recursion limit": sys.getrecursionlimit(),
-        "trace and profile functions": (sys.gettrace(), sys.getprofile(), threading.gettrace()),
-        "garbage collection": (gc.isenabled(), gc.get_threshold()),
-        "decimal's precision": decimal.getcontext().prec,
-        "locale": locale.setlocale(locale.LC_ALL),
-        "excepthook": (sys.excepthook, threading.excepthook),
-    }
-    for name, probe in _PROBES.items():
-        module = sys.modules.get(name)
-        if module is not None:
-            found[f"settings of {name}"] = probe(module)
-    return found
-
-
 def _globals_stay(subject: Subject, findings: Findings) -> None:
     xp = subject.backend.namespace
 
@@ -238,22 +189,36 @@ def _globals_stay(subject: Subject, findings: Findings) -> None:
             ("an objective that raises",
              lambda: compute_gradients(subject.selector, failing, data, state)),  # noqa: B023
         ):  # fmt: skip
-            before = {**global_settings(), **behaviour()}
-            try:
-                call()
-            except Failure:
-                pass
-            after = {**global_settings(), **behaviour()}
+            # Settings that differ from what a careless backend would set them to, each time anew.
+            with np.errstate(divide="warn", over="print", under="warn", invalid="print"):
+                with warnings.catch_warnings():
+                    warnings.simplefilter("default", BytesWarning)
+                    before = {**global_settings(), **behaviour()}
+                    with contextlib.suppress(Failure):
+                        call()
+                    after = {**global_settings(), **behaviour()}
             for name, value in before.items():
-                findings.true(f"{name} after {about}", _equal(after.get(name), value),
+                findings.true(f"{name} after {about}", after.get(name) == value,
                               expected=str(value)[:200], found=str(after.get(name))[:200],
                               point=dtype)  # fmt: skip
             findings.true(f"is_tracing after {about}", not subject.backend.is_tracing(),
                           expected="False", found="True", point=dtype)  # fmt: skip
 
 
-def _equal(a: Any, b: Any) -> bool:
-    return bool(a == b)
+def _settings_since_loading(subject: Subject, findings: Findings) -> None:
+    """What is set once, at the first call, is not seen by comparing around later ones."""
+    ps, st, data = _parts("float32")
+    state = TrainState(identity_model, ps, st, Adam(0.1))
+    single_train_step(subject.selector, _objective, data, state)
+    now = global_settings()
+    for name, value in subject.settings.items():
+        if name not in _SET_BY_THE_SUITE:
+            findings.true(f"{name} since the backend was loaded", now.get(name) == value,
+                          expected=str(value)[:200], found=str(now.get(name))[:200])  # fmt: skip
+
+
+# By `run_check`, around each check.
+_SET_BY_THE_SUITE = ("numpy's error handling", "warning filters")
 
 
 _ALL: tuple[tuple[str, str, Callable[[Subject, Findings], None]], ...] = (
@@ -265,6 +230,8 @@ _ALL: tuple[tuple[str, str, Callable[[Subject, Findings], None]], ...] = (
      _objective_alone),
     ("global settings", "Nothing global is changed, also where the objective raises.",
      _globals_stay),
+    ("settings since loading", "No first call changes something global for good.",
+     _settings_since_loading),
 )  # fmt: skip
 
 PURITY = tuple(

@@ -139,9 +139,15 @@ def _trajectory(subject: Subject, findings: Findings, rule: Rule) -> None:
         for step_of in (single_train_step, single_train_step_):
             ps, st, batch = parts(dtype)
             state = TrainState(linear, ps, st, rule)
+            slopes = true_gradients({n: a.astype(np.longdouble) for n, a in ps.items()}, batch)[1]
             for step, (loss, after) in enumerate(true, start=1):
                 result = step_of(subject.selector, MSELoss(), batch, state)
                 state = result.train_state
+                for name, slope in slopes.items():
+                    findings.close(f"gradient of {name} at step {step}", result.grads[name], slope,
+                                   dtype=dtype, point=step_of.__name__, condition=GROWTH * step,
+                                   is_derivative=True, scale=[1.0])  # fmt: skip
+                slopes = true_gradients(after, batch)[1]
                 findings.close(f"loss at step {step}", result.loss, loss, dtype=dtype,
                                point=step_of.__name__, condition=GROWTH * step,
                                is_derivative=True, scale=[1.0])  # fmt: skip
@@ -326,12 +332,25 @@ def _fused_updates(subject: Subject, findings: Findings, rule: Rule) -> None:
                                        dtype=dtype, point=point, condition=2,
                                        scale=[1.0])  # fmt: skip
                     findings.exactly("the gradient", own[1][i], groups[1][i], point=point)
-                    if not in_place:
-                        findings.exactly("the former parameter", own[0][i], groups[0][i],
-                                         point=point)  # fmt: skip
-                        for k in range(len(rule.slots)):
-                            findings.exactly("the former slot", own[2 + k][i], groups[2 + k][i],
-                                             point=point)  # fmt: skip
+                if not in_place:
+                    _stays_pure(subject, findings, fused, groups, own, (parameters, slots), count)
+
+
+def _stays_pure(
+    subject: Subject, findings: Findings, fused: Any, groups: Any, own: Any, new: Any, count: int
+) -> None:
+    """Neither what a user gave nor what an update returned is changed by a pure update."""
+    parameters, slots = new
+    with subject.precision(*own[0]):
+        kept = [[np.array(subject.host(a)) for a in group] for group in (parameters, *slots)]
+        fused(parameters, own[1], tuple(slots), count + 1)
+    point = f"pure update {count + 1}"
+    for group, former in zip((own[0], *own[2:]), (groups[0], *groups[2:]), strict=True):
+        for a, b in zip(group, former, strict=True):
+            findings.exactly("what the first update was given", a, b, point=point)
+    for group, former in zip((parameters, *slots), kept, strict=True):
+        for a, b in zip(group, former, strict=True):
+            findings.exactly("what the first update returned", a, b, point=point)
 
 
 _NEEDS = frozenset({Capability.GRADIENT})

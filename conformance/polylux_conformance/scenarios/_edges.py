@@ -80,6 +80,10 @@ def _identity(xp: Any, x: Leaves, d: Leaves) -> Any:
     return x["a"]
 
 
+def _large(xp: Any, x: Leaves, d: Leaves) -> Any:
+    return xp.sum(d["a"] * x["w"] * x["w"] * x["w"])
+
+
 def _mixed(xp: Any, x: Leaves, d: Leaves) -> Any:
     narrow = xp.astype(x["narrow"], x["wide"].dtype)
     return xp.sum(narrow * x["wide"] * x["wide"])
@@ -140,6 +144,11 @@ EDGES = (
     Scenario(
         "the leaf itself", "edges", _identity, {"random": {"a": normal()}}, {},
         lambda x, d: {"a": np.ones_like(x["a"])},
+    ),
+    Scenario(
+        "a large leaf", "edges", _large, {"random": {"w": normal(50, 60)}}, {"a": normal(50, 60)},
+        lambda x, d: {"w": 3 * d["a"] * x["w"] ** 2}, by_entry=True,
+        follows_differences=False,  # it could, in 6,000 evaluations
     ),
     Scenario(
         "leaves of two precisions", "edges", _mixed,

@@ -16,6 +16,10 @@ def normal(*shape: int) -> np.ndarray[Any, Any]:
     return _RNG.normal(size=shape).astype(np.float32).astype(np.float64)
 
 
+def _zeros(**shapes: tuple[int, ...]) -> dict[str, dict[str, Any]]:
+    return {"zeros": {n: np.zeros(shape) for n, shape in shapes.items()}}
+
+
 def _two(**shapes: tuple[int, ...]) -> dict[str, dict[str, Any]]:
     return {at: {n: normal(*shape) for n, shape in shapes.items()} for at in ("first", "second")}
 
@@ -104,9 +108,9 @@ SMOOTH = (
         "logsumexp", "smooth", _logsumexp, _two(z=(3, 4)), {"shift": normal(3, 1)},
         _logsumexp_gradient, by_entry=True, condition=2,
     ),
-    Scenario("powers", "smooth", _powers, _two(u=(7,)), {}, _powers_gradient, condition=2),
+    Scenario("powers", "smooth", _powers, _two(u=(7,)) | _zeros(u=(7,)), {}, _powers_gradient, condition=2),
     Scenario(
-        "linear", "smooth", _linear, _two(w=(2, 3)), {"a": normal(2, 3)},
+        "linear", "smooth", _linear, _two(w=(2, 3)) | _zeros(w=(2, 3)), {"a": normal(2, 3)},
         lambda x, d: {"w": d["a"]}, by_entry=True,
     ),
     Scenario(
