@@ -322,10 +322,11 @@ class Backend(ABC):
         """An optimizer update faster than the rule's own array code, or None.
 
         `rule` is a frozen optimizer rule of `polylux.optimizers`; a backend knows it by its
-        `kind` and reads its hyper-parameters. With `in_place` the buffers of parameters and slots
-        may be overwritten. Must give the numbers of the rule's own `update`, to rounding. The
-        returned callable is kept as long as the train state's cache and may keep buffers of its
-        own between calls.
+        `kind` and reads its hyper-parameters; those named in `rule.scheduled` may be schedules,
+        and `rule.value(name, count)` is the number. With `in_place` the buffers of parameters and
+        slots may be overwritten. Must give the numbers of the rule's own `update`, to rounding.
+        The returned callable is kept as long as the train state's cache and may keep buffers of
+        its own between calls.
         """
         return None
 
