@@ -29,6 +29,23 @@ def stopping_host_gradients(function: Callable[[Any], Any]) -> Iterator[None]:
     """Within this context, in this thread, `stop_gradient` of a numpy array calls `function`.
 
     For a backend that differentiates on numpy arrays: their type does not tell that it is at work.
+
+    Parameters
+    ----------
+    function : callable
+        Of an array, to an array of the same shape and dtype.
+
+    Yields
+    ------
+    None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polylux import stop_gradient
+    >>> with stopping_host_gradients(np.negative):
+    ...     stop_gradient(np.ones(2))
+    array([-1., -1.])
     """
     _STOP.function, former = function, _STOP.function
     try:

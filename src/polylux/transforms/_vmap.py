@@ -89,7 +89,8 @@ def vmap(
             return f(*filled, **kwargs)
 
         function = TreeFunction(of_items, structure, backend, "the function of vmap")
-        scope = backend.precision_scope(found)
+        every, _ = tree.flatten((args, kwargs), arrays.is_array)
+        scope = backend.precision_scope(every)
         return function.result(run(backend, scope, backend.vmap, function, found, selector))
 
     return mapped
