@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from polylux_conformance._asking import check_scenario
+from polylux_conformance._asking import check_scenario, missing
 from polylux_conformance._check import Check
 from polylux_conformance._findings import Findings
 from polylux_conformance._subject import Subject
@@ -21,7 +21,7 @@ def _applies(subject: Subject, scenario: Scenario) -> str | None:
     name = NAMES[scenario.name]
     if getattr(subject.backend.namespace, name, None) is None:
         return f"the namespace of {subject.backend.name} has no {name}"
-    return None
+    return missing(subject, scenario)
 
 
 ARRAY_FUNCTIONS = tuple(
