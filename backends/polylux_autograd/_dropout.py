@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from polylux.threefry import host_words
+from polylux.threefry import host_below
 from polylux_autograd import array_api as xp
 from polylux_autograd._fused import fused
 
@@ -39,8 +39,7 @@ _mask = fused("dropout", reference=_masked, forward=_masked_forward, pullback=_m
 
 
 def _dropout(x: Any, key: Any, count: Any, rate: float) -> Any:
-    words = host_words(key._concrete(), count._concrete(), math.prod(x.shape))
-    dropped = ((words >> 8) & 0xFFFFFF) < math.ceil(rate * 2**24)
+    dropped = host_below(key._concrete(), count._concrete(), math.prod(x.shape), rate)
     return _mask(x, xp.asarray(dropped.reshape(x.shape)), 1 / (1 - rate))
 
 

@@ -1,4 +1,4 @@
-"""Dropout with random words that numpy makes: torch's calls would cost seven times as much."""
+"""Dropout with random words that numpy makes: torch's calls would cost many times as much."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from polylux.threefry import host_words, threefry
+from polylux.threefry import host_below, threefry
 from polylux_torch._gradient import STATE
 
 
@@ -18,9 +18,9 @@ def _dropout(x: Any, key: Any, count: Any, rate: float) -> Any:
         # No memory to look into, or another device's: the same words by torch's own operations.
         index = torch.arange((length + 1) // 2, dtype=torch.int32, device=key.device)
         words = torch.cat(threefry((key[:1], key[1:]), (index, count)))[:length]
+        dropped = ((words >> 8) & 0xFFFFFF) < math.ceil(rate * 2**24)
     else:
-        words = torch.from_numpy(host_words(key.numpy(), count.numpy(), length))
-    dropped = ((words >> 8) & 0xFFFFFF) < math.ceil(rate * 2**24)
+        dropped = torch.from_numpy(host_below(key.numpy(), count.numpy(), length, rate))
     return (x * (1 / (1 - rate))).masked_fill(dropped.reshape(x.shape), 0.0)
 
 

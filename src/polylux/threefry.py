@@ -7,6 +7,8 @@ copies the sign bit into the gap, so it is followed by a mask.
 
 from __future__ import annotations
 
+import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -61,7 +63,9 @@ def _rotated(x: Any, bits: int) -> Any:
 
 
 def host_words(key: NDArray[np.int32], count: NDArray[np.int32], length: int) -> NDArray[np.int32]:
-    """The words of `polylux.ops.random_words` for host arrays, with half of the work.
+    """The words of `polylux.ops.random_words` for host arrays, with half of the work or less.
+
+    The result must not be written to.
 
     Examples
     --------
@@ -71,13 +75,48 @@ def host_words(key: NDArray[np.int32], count: NDArray[np.int32], length: int) ->
     True
     """
     half = (length + 1) // 2
-    words = np.empty((2, half), dtype=np.uint32)
-    left, right = words
-    spare = np.empty(half, dtype=np.uint32)
-    first, second = key.view(np.uint32)[:, None]
-    schedule = (first, second, first ^ second ^ np.uint32(_PARITY))
-    np.add(np.arange(half, dtype=np.uint32), first, out=left)
-    right[:] = count.view(np.uint32) + second
+    first, second = key.view(np.uint32).tolist()
+    (use,) = count.view(np.uint32).tolist()
+    words: NDArray[np.int32]
+    if half <= _SHORT:
+        block, place = divmod(use, _USES)
+        words = _words_of_uses(first, second, block * _USES, _USES, half)[place]
+    else:
+        (words,) = _words_of_uses.__wrapped__(first, second, use, 1, half)
+    return words[:length]
+
+
+def host_below(
+    key: NDArray[np.int32], count: NDArray[np.int32], length: int, rate: float
+) -> NDArray[np.bool_]:
+    """Whether each of the numbers of `polylux.ops.uniform` is below `rate`, from 0 to 1.
+
+    Examples
+    --------
+    >>> key, count = np.asarray([1, 2], dtype=np.int32), np.zeros(1, dtype=np.int32)
+    >>> host_below(key, count, 3, 0.0), host_below(key, count, 3, 1.0)
+    (array([False, False, False]), array([ True,  True,  True]))
+    """
+    bound = math.ceil(rate * 2**24) * 2**8  # of the whole word: its lower 8 bits decide nothing
+    words = host_words(key, count, length).view(np.uint32)
+    return words < bound if bound < 2**32 else np.ones(length, dtype=bool)
+
+
+# A short array costs numpy's calls and not its arithmetic: the words of the next uses of the key,
+# which come as a rule, cost next to nothing at the same time. At most 4 MB are kept.
+_SHORT, _USES = 1024, 16
+
+
+@functools.lru_cache(maxsize=32)
+def _words_of_uses(first: int, second: int, use: int, uses: int, half: int) -> NDArray[np.int32]:
+    """The words of several uses of a key in a row, of shape (uses, 2 * half)."""
+    words = np.empty((uses, 2, half), dtype=np.uint32)
+    left, right = words[:, 0], words[:, 1]
+    spare = np.empty((uses, half), dtype=np.uint32)
+    keys = np.asarray([first, second], dtype=np.uint32)[:, None]
+    schedule = (keys[0], keys[1], keys[0] ^ keys[1] ^ np.uint32(_PARITY))
+    left[:] = np.arange(half, dtype=np.uint32) + schedule[0]
+    right[:] = (np.arange(use, use + uses, dtype=np.uint32) + schedule[1])[:, None]
     for group in range(1, _GROUPS + 1):
         for bits in _ROTATIONS[(group - 1) % 2]:
             left += right
@@ -87,4 +126,5 @@ def host_words(key: NDArray[np.int32], count: NDArray[np.int32], length: int) ->
             right ^= left
         left += schedule[group % 3]
         right += schedule[(group + 1) % 3] + np.uint32(group)
-    return words.reshape(-1)[:length].view(np.int32)
+    words.flags.writeable = False
+    return words.reshape(uses, -1).view(np.int32)

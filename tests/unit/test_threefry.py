@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from polylux.threefry import host_words, threefry
+from polylux.threefry import host_below, host_words, threefry
 
 # counter, key and answer, from the file kat_vectors of Random123 1.14, lines "threefry2x32 20"
 KNOWN = [
@@ -40,11 +40,23 @@ def test_known_answers_hold_under_jit() -> None:
     assert tuple(int(word[0]) % 2**32 for word in found) == answer
 
 
-@pytest.mark.parametrize("length", [0, 1, 2, 7, 1000])
-def test_host_words_are_those_of_the_operators(length: int) -> None:
-    key, count = _signed([0x13198A2E, 0x83707344]), _signed([0xFFFFFFFE])
+@pytest.mark.parametrize("length", [0, 1, 2, 7, 1000, 5001])
+@pytest.mark.parametrize("use", [0, 1, 17, 0xFFFFFFFE, 0xFFFFFFFF])
+def test_host_words_are_those_of_the_operators(use: int, length: int) -> None:
+    key, count = _signed([0x13198A2E, 0x83707344]), _signed([use])
     index = np.arange((length + 1) // 2, dtype=np.int32)
     expected = np.concatenate(threefry((key[:1], key[1:]), (index, count)))[:length]
     found = host_words(key, count, length)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, expected)
+    assert not found.flags.writeable
+
+
+@pytest.mark.parametrize("rate", [0.0, 2.0**-25, 0.3, 1 - 2.0**-24, 1 - 2.0**-30, 1.0])
+def test_host_below_compares_the_upper_bits_with_the_rate(rate: float) -> None:
+    key, count = _signed([0x13198A2E, 0x83707344]), _signed([3])
+    words = host_words(key, count, 5000)
+    uniform = (words.view(np.uint32) >> np.uint32(8)) / 2.0**24
+    found = host_below(key, count, 5000, rate)
+    assert found.dtype == bool
+    np.testing.assert_array_equal(found, uniform < rate)
