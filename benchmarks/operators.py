@@ -8,6 +8,7 @@ the spread beside it is that between its first and third quartiles.
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import statistics
 import sys
@@ -16,7 +17,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import torch
 
@@ -32,7 +32,7 @@ def network(size: int, width: int, depth: int) -> tuple[Callable[..., Any], Any,
     sizes = [size, *[width] * depth]
     weights = [
         (rng.normal(size=shape) / np.sqrt(shape[0])).astype(np.float32)
-        for shape in zip(sizes, sizes[1:], strict=False)
+        for shape in itertools.pairwise(sizes)
     ]
 
     def layers(x: Any, *weights: Any) -> Any:

@@ -59,9 +59,7 @@ def document(measurements: Sequence[Measurement]) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "load": os.getloadavg() if hasattr(os, "getloadavg") else None,
         "versions": versions,
-        "measurements": [
-            {**dataclasses.asdict(m), "verdict": m.verdict} for m in measurements
-        ],
+        "measurements": [{**dataclasses.asdict(m), "verdict": m.verdict} for m in measurements],
     }
 
 

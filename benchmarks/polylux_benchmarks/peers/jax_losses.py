@@ -97,9 +97,7 @@ else:
         ),
         "Hinge": (lambda p, t: jnp.mean(jax.nn.relu(1 - t * p)), False),
         "BCE logits": (
-            lambda p, t: jnp.mean(
-                -t * jax.nn.log_sigmoid(p) - (1 - t) * jax.nn.log_sigmoid(-p)
-            ),
+            lambda p, t: jnp.mean(-t * jax.nn.log_sigmoid(p) - (1 - t) * jax.nn.log_sigmoid(-p)),
             False,
         ),
         "CrossEntropy logits": (
@@ -107,9 +105,7 @@ else:
             False,
         ),
         "CrossEntropy labels": (
-            lambda p, t: -jnp.mean(
-                jnp.take_along_axis(jax.nn.log_softmax(p), t[:, None], axis=-1)
-            ),
+            lambda p, t: -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(p), t[:, None], axis=-1)),
             False,
         ),
         "KL": (

@@ -21,7 +21,7 @@ class Prepared:
     Called as `prepared(x, *directions, *constants)`. Made by `prepare`.
     """
 
-    __slots__ = ("_call", "_captured", "_count", "_kind", "_name", "_shown", "_staged")
+    __slots__ = ("_call", "_captured", "_count", "_devices", "_kind", "_name", "_shown", "_staged")
 
     def __init__(self, name: str, call: Call, count: int, args: tuple[Any, ...]) -> None:
         self._name = name
@@ -29,10 +29,12 @@ class Prepared:
         self._count = count
         self._captured = Captured((call.f,))
         self._kind = _kind(call)
+        tracing = call.backend.is_tracing()
+        self._devices = None if tracing else _devices(call)  # traced values may have none
         self._shown = _shown(call, args)
         function = call.function()
         self._staged = function
-        if call.backend.is_staged(call.selector) and not call.backend.is_tracing():
+        if call.backend.is_staged(call.selector) and not tracing:
             self._staged = call.backend.stage(function, call.selector)
             call.results(self._staged, count)
         call.forget_arrays()
@@ -48,10 +50,15 @@ class Prepared:
             if self._changes((x, *rest)):
                 raise self._error((x, *rest)) from error
             raise
-        if _kind(call) != self._kind or not self._captured.unchanged():
+        tracing = mine.backend.is_tracing()
+        if (
+            _kind(call) != self._kind
+            or not (tracing or self._devices in (None, _devices(call)))
+            or not self._captured.unchanged()
+        ):
             raise self._error((x, *rest))
         # Inside a trace the values that f captures may be traced ones.
-        function = mine.function() if mine.backend.is_tracing() else self._staged
+        function = mine.function() if tracing else self._staged
         results = call.results(function, self._count)
         return results[0] if len(results) == 1 else results
 
@@ -139,14 +146,18 @@ def prepare(
 
 def _kind(call: Call) -> tuple[Any, ...]:
     """What two calls have in common if one was prepared for the other."""
-    device = call.backend.device
     groups = (call.trainable, call.fixed, call.directions, call.constants)
     return (
         call.layout,
         call.direction_structure,
         call.constants_structure,
-        [[(tuple(a.shape), a.dtype, device(a)) for a in group] for group in groups],
+        [[(tuple(a.shape), a.dtype) for a in group] for group in groups],
     )
+
+
+def _devices(call: Call) -> list[str]:
+    groups = (call.trainable, call.fixed, call.directions, call.constants)
+    return [call.backend.device(array) for group in groups for array in group]
 
 
 def _shown(call: Call, args: tuple[Any, ...]) -> list[tuple[str, str]]:

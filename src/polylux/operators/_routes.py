@@ -118,8 +118,7 @@ def resolve(selector: ADType, operator: str, order: int) -> tuple[Backend, ADTyp
         return backend, concrete, inner, inner
     if Capability.SECOND_ORDER not in backend.capabilities:
         raise UnsupportedError(
-            f"{operator} takes second derivatives, and those of {concrete!r} do not nest; "
-            f"use {CAN}"
+            f"{operator} takes second derivatives, and those of {concrete!r} do not nest; use {CAN}"
         )
     outer = inner
     if isinstance(selector, SecondOrder):

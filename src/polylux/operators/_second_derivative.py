@@ -39,9 +39,7 @@ SECOND_DERIVATIVE = Operator(
     cost=_cost,
     order=2,
     of_a_number=True,
-    needs_output=lambda outer, inner, inputs: (
-        outer.depends_on_output or inner.depends_on_output
-    ),
+    needs_output=lambda outer, inner, inputs: outer.depends_on_output or inner.depends_on_output,
 )
 
 

@@ -76,9 +76,7 @@ class Returned:
     outputs: Layout
     aux: Structure
 
-    def __init__(
-        self, backend: Backend, selector: ADType, has_aux: bool, is_scalar: bool
-    ) -> None:
+    def __init__(self, backend: Backend, selector: ADType, has_aux: bool, is_scalar: bool) -> None:
         self._backend = backend
         self._selector = selector
         self._has_aux = has_aux

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -50,8 +50,8 @@ class Scalar:
 
     a = np.asarray([0.5, -1.2])
     b = np.asarray(0.7)
-    point = {"a": a, "b": b, "n": np.asarray([3]), "name": "energy"}
-    direction = {"a": np.asarray([1.0, 2.0]), "b": np.asarray(-1.0), "n": 0, "name": ""}
+    point: ClassVar = {"a": a, "b": b, "n": np.asarray([3]), "name": "energy"}
+    direction: ClassVar = {"a": np.asarray([1.0, 2.0]), "b": np.asarray(-1.0), "n": 0, "name": ""}
 
     def __call__(self, p: Any) -> Any:
         a, b = p["a"], p["b"]
@@ -84,7 +84,7 @@ class Scalar:
 class Vector:
     """g = (u, w): u = (a b, a**2) of shape (2, 2), w = a0 b; and an integer array."""
 
-    point = {"a": Scalar.a, "b": Scalar.b}
+    point: ClassVar = {"a": Scalar.a, "b": Scalar.b}
 
     def __call__(self, p: Any) -> Any:
         a, b = p["a"], p["b"]

@@ -69,9 +69,9 @@ def test_pullback_is_the_cotangent_times_the_jacobian(in_mode, vector, flat, clo
 
 
 def test_several_directions_at_once(in_mode, vector, close):
-    directions = {"a": np.asarray([[1.0, 0.0], [2.0, -3.0], [0.0, 0.0]]), "b": np.asarray([0, 1, 2])}
-    found = pushforward(vector, in_mode, vector.point, directions, batched=True)
     v = np.asarray([[1.0, 0.0, 0.0], [2.0, -3.0, 1.0], [0.0, 0.0, 2.0]])
+    directions = {"a": v[:, :2], "b": v[:, 2].astype(int)}
+    found = pushforward(vector, in_mode, vector.point, directions, batched=True)
     expected, terms = v @ vector.matrix.T, np.abs(v) @ np.abs(vector.matrix.T)
     close(found["u"], expected[:, :4].reshape(3, 2, 2), terms[:, :4].reshape(3, 2, 2))
     close(found["w"][0], expected[:, 4], terms[:, 4])
