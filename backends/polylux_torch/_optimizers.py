@@ -165,6 +165,7 @@ def _accumulate(rule: Any, in_place: bool) -> Update | None:
         total, inner = slots[0], slots[1:]
         if not parameters:
             return parameters, slots
+        rule.scalars(count)  # a schedule that fails does so before a buffer is touched
         with torch.inference_mode(False), torch.no_grad():
             if not in_place:
                 total = _copies(total)
@@ -192,6 +193,7 @@ def _parted(rule: Any, in_place: bool) -> Update:
                 (part, fused_update(part.rule, in_place) or _neutral(part.rule))
                 for part in rule.parts(len(parameters))
             ]
+        rule.scalars(count)  # a schedule that fails does so before a buffer is touched
         new, new_slots = [None] * len(parameters), [[None] * len(slot) for slot in slots]
         for part, update in parts:
             own, own_slots = update(

@@ -58,7 +58,7 @@ RULES: dict[str, Rule] = {
     "sign-decay": chain(SignDecay(0.1), SGD(0.02)),
     "clip-value": chain(ClipValue(0.2), Adam(0.02)),
     "clip-norm": chain(ClipNorm(0.2), AdamW(0.02)),
-    "accumulate": AccumulateGradients(3, Momentum(0.1)),
+    "accumulate": AccumulateGradients(3, Adam(0.1, betas=(0.8, 0.95))),
     "schedule": Adam(WarmUp(2, Cosine(0.05, 0.0, 7))),
     "by-path": by_path({"*['b']": SGD(0.05), "*": chain(ClipNorm(0.2), AdamW(0.02))}),
 }

@@ -33,6 +33,8 @@ from polylux.optimizers import (
     Frozen,
     Linear,
     Momentum,
+    Piecewise,
+    RMSProp,
     WeightDecay,
     by_path,
     chain,
@@ -75,6 +77,23 @@ def test_slots_and_count_go_on(selector: Any, objective: Any, problem: Any) -> N
         v_hat = (0.6 * v[i] + 0.4 * g * g) / (1 - 0.6**2)
         expected = before[name] - 0.1 * m_hat / (np.sqrt(v_hat) + 0.1)
         np.testing.assert_allclose(params(ts)[name], expected, rtol=1e-13)
+
+
+def test_schedule_that_fails_leaves_the_state_whole(
+    selector: Any, objective: Any, problem: Any
+) -> None:
+    bad = Piecewise({0: 0.1, 1: -0.1})
+    for rule in (by_path({"['b']": Momentum(0.1), "*": Momentum(bad)}), Adam(bad)):
+        *_, ts = single_train_step_(selector, objective, problem.batch, problem.state(rule))
+        before, slots = params(ts), slot(ts, rule.slots[0])
+        with pytest.raises(DomainError, match="at step 1"):
+            single_train_step_(selector, objective, problem.batch, ts)
+        for name, array in params(ts).items():
+            np.testing.assert_array_equal(array, before[name])
+        for a, b in zip(slot(ts, rule.slots[0]), slots, strict=True):
+            np.testing.assert_array_equal(a, b)
+        *_, ts = single_train_step_(selector, objective, problem.batch, adjust(ts, 0.1))
+        assert ts.step == 2
 
 
 def test_new_learning_rate_costs_no_trace(objective: Any, problem: Any) -> None:
@@ -139,6 +158,24 @@ def test_slot_that_the_new_values_call_for_starts_anew(
     for name, array in params(plain).items():
         np.testing.assert_array_equal(array, before[name])
     assert set(adjust(ts, momentum=0.0).optimizer_state) == {"count"}
+
+
+@pytest.mark.parametrize("selector", [AutoTorch(), AutoAutograd()], ids=repr)
+def test_other_slots_go_on_beside_a_new_one(selector: Any, objective: Any, problem: Any) -> None:
+    *_, ts = single_train_step_(selector, objective, problem.batch, problem.state(RMSProp(0.1)))
+    kept = slot(ts, "mean_square")
+    new = adjust(ts, momentum=0.5)
+    before = params(new)
+    # Both states hold these arrays now: a step in the buffers of one must not reach the other.
+    single_train_step_(selector, objective, problem.batch, ts)
+    for a, b in zip(slot(new, "mean_square"), kept, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for name, array in params(new).items():
+        np.testing.assert_array_equal(array, before[name])
+    *_, ts = single_train_step_(selector, objective, problem.batch, problem.state(RMSProp(0.1)))
+    single_train_step_(selector, objective, problem.batch, ts)
+    with pytest.raises(GivenAwayError):
+        adjust(ts, momentum=0.5)
 
 
 @pytest.mark.parametrize(
