@@ -187,7 +187,7 @@ def binary_cross_entropy_logits(z: Any, t: Any, *, label_smoothing: float) -> An
     decay = xp.exp(-size)
     share = xp.where(is_positive, negative, positive)
     # Both logarithms have -log1p(decay) in common, and the less probable class has -size more.
-    items = xp.log1p(decay) + xp.where(share == 0, 0.0, share * size)
+    items = xp.log1p(decay) + share * xp.where(share == 0, 0.0, size)
     less_probable = decay / (1 + decay)
     slope = xp.where(is_positive, negative - less_probable, less_probable - positive)
     return items, slope

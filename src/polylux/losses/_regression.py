@@ -156,10 +156,10 @@ class MSLELoss(Loss):
     --------
     >>> import numpy as np
     >>> target = np.asarray([1, 2, 3])
-    >>> round(float(MSLELoss()(np.asarray([1.1, 2.2, 3.3]), target)), 9)
-    0.009084041
-    >>> round(float(MSLELoss()(np.asarray([0.9, 1.8, 2.7]), target)), 9)
-    0.011100831
+    >>> round(float(MSLELoss()(np.asarray([1.1, 2.2, 3.3]), target)), 7)
+    0.009084
+    >>> round(float(MSLELoss()(np.asarray([0.9, 1.8, 2.7]), target)), 7)
+    0.0111008
     """
 
     epsilon: float | None = None

@@ -37,15 +37,16 @@ def cross_entropy_of_lanes(z: Any, y: Any, *, dim: int) -> tuple[Any, Arrays]:
     # All weights but one of the largest: those that are 1 cancel without an error.
     others = xp.sum(weights - ones, axis=dim, keepdims=True)
     others = others + (xp.sum(ones, axis=dim, keepdims=True) - 1)
-    terms = xp.where(y == 0, 0.0, y * (xp.log1p(others) - shifted))
+    terms = y * xp.where(y == 0, 0.0, xp.log1p(others) - shifted)
 
     total = xp.sum(y, axis=dim, keepdims=True)
     total_of_others = xp.sum(xp.where(largest, 0.0, y), axis=dim, keepdims=True)
     scale = total / (1 + others)
-    # softmax * total - y, which for the largest is what the others have, less their softmax.
+    # softmax * total - y, which for the largest is what the others have, less their softmax;
+    # 1 - weights is 0 there, and has a derivative.
     slope = xp.where(
         largest,
-        total_of_others + (total - total_of_others - y) - scale * others,
+        total_of_others + (total - total_of_others - y) - scale * (others + (1 - weights)),
         scale * weights - y,
     )
     return xp.sum(terms, axis=dim), (slope,)

@@ -104,7 +104,7 @@ def test_gradient_of_ignored_items_is_zero(differentiating: Any) -> None:
     assert (found[0] != 0).all()
 
 
-# --- weights of classes: torch is the reference ----------------------------------------------------
+# --- weights of classes: torch is the reference ------------------------------------------------
 
 
 @pytest.mark.parametrize("agg", ["mean", "sum", "none"])
@@ -199,9 +199,7 @@ def test_sample_weights_and_class_weights_multiply(library: Any) -> None:
     w = np.asarray([1.0, 2.0, 0.5, 0.25])
     loss = CrossEntropyLoss(epsilon=0, weight=WEIGHT)
     found = library.host(
-        loss(
-            library.array(P), library.array(LABELS, np.int64), sample_weight=library.array(w)
-        )
+        loss(library.array(P), library.array(LABELS, np.int64), sample_weight=library.array(w))
     )
     both = w * np.asarray(WEIGHT)[LABELS]
     expected = -(both * np.log(P[np.arange(4), LABELS])).sum() / both.sum()
