@@ -282,14 +282,14 @@ class SecondOrder(ADType):
     UnsupportedError
         If they are of different backends: the values that one traces, the other cannot.
 
+    References
+    ----------
+    `SecondOrder` of DifferentiationInterface.jl.
+
     Examples
     --------
     >>> SecondOrder(AutoJax(mode="forward"), AutoJax(mode="reverse"))
     SecondOrder(AutoJax(mode='forward'), AutoJax(mode='reverse'))
-
-    References
-    ----------
-    `SecondOrder` of DifferentiationInterface.jl.
     """
 
     outer: ADType

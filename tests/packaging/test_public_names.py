@@ -18,6 +18,7 @@ ROOMS = [
     polylux.errors,
     polylux.layers,
     polylux.losses,
+    polylux.operators,
     polylux.optimizers,
     polylux.registry,
 ]

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from polylux.errors import OptionError
+from polylux.errors import OptionError, UnsupportedError
+from polylux.registry import resolve
 from polylux.selectors import (
     ADType,
     Auto,
@@ -20,6 +21,7 @@ from polylux.selectors import (
     Frozen,
     Mode,
     NoAutoDiff,
+    SecondOrder,
 )
 
 SELECTORS = [
@@ -33,6 +35,10 @@ SELECTORS = [
     AutoFiniteDiff(),
     AutoFiniteDiff(order=8, step=1e-3),
     NoAutoDiff(),
+    AutoTorch(mode="forward"),
+    AutoJax(mode="reverse"),
+    AutoAutograd(mode="forward"),
+    SecondOrder(AutoJax(mode="forward"), AutoJax(jit=False, mode="reverse")),
     Auto("torch"),
     Auto("torch", compile=True, device="cpu"),
     Auto("stranger", weights=[1, 2], table={"a": {"b": 1}}),
@@ -154,3 +160,31 @@ def test_a_strangers_selector_gets_the_same_care() -> None:
     assert len({AutoMine(), AutoMine(depth=1)}) == 1
     with pytest.raises(OptionError, match="did you mean 'depth'"):
         AutoMine(dept=2)  # type: ignore[call-arg]  # what is tested
+
+
+@pytest.mark.parametrize("make", [AutoTorch, AutoJax, AutoAutograd])
+def test_a_mode_is_given_by_name_or_not_at_all(make: Any) -> None:
+    assert make(mode="forward") == make(mode=Mode.FORWARD)
+    assert make(mode="forward").mode is Mode.FORWARD
+    assert make(mode=None) == make()
+    assert make().mode is Mode.EITHER
+    assert make(mode="forward") != make(mode="reverse")
+    for wrong in ("backward", 1, Mode.SYMBOLIC):
+        with pytest.raises(OptionError, match=r"mode=\.\.\.\) takes 'forward', 'reverse' or None"):
+            make(mode=wrong)
+
+
+def test_second_order_takes_two_selectors_of_one_backend() -> None:
+    pair = SecondOrder(AutoTorch(mode="forward"), Auto("torch", mode="reverse"))
+    assert pair.backend == "torch"
+    with pytest.raises(UnsupportedError, match=r"mixes two backends"):
+        SecondOrder(AutoTorch(), AutoJax())
+    for wrong in (pair, "torch", AutoTorch):
+        with pytest.raises(OptionError, match="as inner"):
+            SecondOrder(AutoTorch(), wrong)  # type: ignore[arg-type]
+
+
+def test_second_order_stands_for_its_inner_selector() -> None:
+    pair = SecondOrder(AutoAutograd(mode="forward"), AutoAutograd(mode="reverse"))
+    assert pair.mode is Mode.REVERSE
+    assert resolve(pair)[1] == AutoAutograd(mode="reverse")

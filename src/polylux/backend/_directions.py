@@ -30,7 +30,13 @@ def unit_directions(xp: Any, leaves: Arrays) -> Arrays:
 
 
 def each_unit_direction(xp: Any, leaves: Arrays) -> Iterator[Arrays]:
-    """What `unit_directions` holds, one after the other."""
+    """What `unit_directions` holds, one after the other.
+
+    Yields
+    ------
+    tuple of arrays
+        One for each leaf.
+    """
     zeros = tuple(xp.zeros_like(leaf) for leaf in leaves)
     for i, leaf in enumerate(leaves):
         none = xp.reshape(zeros[i], (-1,))

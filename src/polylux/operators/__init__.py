@@ -1,4 +1,23 @@
-"""Operators: derivatives of functions of trees, for any backend."""
+"""Operators: derivatives of functions of trees, for any backend.
+
+============================  ==========================================  ====================
+operator                      with the value                              `f`
+============================  ==========================================  ====================
+`pushforward` (`jvp`)         `value_and_pushforward`                     any
+`pullback` (`vjp`)            `value_and_pullback`                        any
+`derivative`                  `value_and_derivative`                      of one number
+`gradient`                    `value_and_gradient`                        returns one number
+`jacobian`                    `value_and_jacobian`                        any
+`second_derivative`           `value_derivative_and_second_derivative`    of one number
+`hvp`                         `value_gradient_and_hvp`                    returns one number
+`hessian`                     `value_gradient_and_hessian`                returns one number
+============================  ==========================================  ====================
+
+All are called as `(f, selector, x, *constants)`, with a direction after `x` for `pushforward`,
+`pullback` and `hvp`, and return trees. Each is derived from whichever of `value_and_gradient`,
+`pullback` and `pushforward` the backend has; `explain` says how and at what cost, and `prepare`
+traces or compiles once.
+"""
 
 from polylux.operators._derivative import derivative, value_and_derivative
 from polylux.operators._explain import Explanation, explain
