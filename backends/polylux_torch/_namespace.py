@@ -86,7 +86,7 @@ def where(condition: torch.Tensor, x1: Any, x2: Any, /) -> torch.Tensor:
 
 
 def sign(x: torch.Tensor, /) -> torch.Tensor:
-    """As the standard's `sign`, NaN for NaN; array_api_compat writes by a mask, which no trace can."""
+    """As the standard's `sign`, NaN for NaN; array_api_compat's write by a mask has no trace."""
     if not x.dtype.is_floating_point:
         return compat.sign(x)
     return torch.where(torch.isnan(x), torch.nan, torch.sign(x))
