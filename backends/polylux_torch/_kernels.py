@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from polylux.backend import DerivativeRule
-from polylux_torch import _convolution, _dropout, _normalization
+from polylux_torch import _convolution, _dropout, _normalization, _recurrent
 from polylux_torch._gradient import STATE
 from polylux_torch._rules import custom_rule
 
@@ -159,4 +159,5 @@ KERNELS: Mapping[str, Callable[..., Any]] = {
     **_convolution.KERNELS,
     **_normalization.KERNELS,
     **_dropout.KERNELS,
+    **_recurrent.KERNELS,
 }

@@ -23,7 +23,7 @@ from polylux.layers._base import is_shape
 from polylux.layers._initializers import Initializer
 from polylux.layers._parameters import Parametric, Shape, aligned, require_last
 from polylux.layers._settings import Activation
-from polylux.ops import dense, keeping_precision, multigate, sigmoid, tanh
+from polylux.ops import dense, gru, gru_step, keeping_precision, lstm, lstm_step, scan
 from polylux.typing import PyTree
 
 Carry = tuple[Any, ...]
@@ -78,22 +78,26 @@ class Cell(Parametric):
         bound = 1 / math.sqrt(self.out_features)
         return given or functools.partial(_uniform, bound)
 
-    def projected(self, x: Any, ps: PyTree, st: PyTree) -> tuple[Any, Any, Any]:
-        """The input's share of the gates, the weight of the hidden state, and its bias or None."""
+    def prepared(self, x: Any, ps: PyTree) -> tuple[Any, ...]:
+        """The input and the four parameters (a bias may be None) in one dtype."""
         try:
             require_last(self, x.shape, (self.in_features,))
-            weight_ih, weight_hh = ps["weight_ih"], ps["weight_hh"]
-            bias_ih = bias_hh = None
-            if self.use_bias:
-                bias_ih, bias_hh = ps["bias_ih"], ps["bias_hh"]
-            if x.dtype != weight_ih.dtype:
-                x, weight_ih, weight_hh, bias_ih, bias_hh = aligned(
-                    self, x, weight_ih, weight_hh, bias_ih, bias_hh
-                )
-            return dense(x, weight_ih, bias_ih), weight_hh, bias_hh
+            arrays = (x, ps["weight_ih"], ps["weight_hh"])
+            biases = (ps["bias_ih"], ps["bias_hh"]) if self.use_bias else (None, None)
+            if x.dtype != arrays[1].dtype:
+                return aligned(self, *arrays, *biases)
+            return (*arrays, *biases)
         except Exception as error:
             self._explain(error, (x,), ps)
             raise
+
+    def sequence(self, arrays: tuple[Any, ...], keep: bool) -> Any:
+        """Outputs for what `prepared` gives, time being the first axis; the last one or all."""
+        x, weight_ih, weight_hh, bias_ih, bias_hh = arrays
+        # The inputs' products of all steps at once: one large product in place of many.
+        projected = dense(x, weight_ih, bias_ih)
+        carry = self.zeros(projected[0, ...])
+        return scan(projected, carry, self.step, (weight_hh, bias_hh), keep)[0]
 
     def zeros(self, projected: Any) -> Carry:
         """The carry before the first step."""
@@ -102,11 +106,12 @@ class Cell(Parametric):
 
     def __call__(self, x: Any, ps: PyTree, st: PyTree, /) -> tuple[Any, PyTree]:
         x, carry = x if isinstance(x, tuple | list) else (x, None)
-        projected, weight, bias = self.projected(x, ps, st)
-        scope = keeping_precision(projected)
+        x, weight_ih, weight_hh, bias_ih, bias_hh = self.prepared(x, ps)
+        scope = keeping_precision(x)
         with contextlib.nullcontext() if scope is None else scope:
+            projected = dense(x, weight_ih, bias_ih)
             given = self.zeros(projected) if carry is None else tuple(carry)
-            carry, y = self.step(given, projected, weight, bias)
+            carry, y = self.step(given, projected, weight_hh, bias_hh)
         return (y, carry), st
 
     def output_shape(self, input_shape: Any, /) -> Any:
@@ -207,7 +212,11 @@ class LSTMCell(Cell):
 
     @property
     def step(self) -> Step:
-        return _lstm_step
+        return lstm_step
+
+    def sequence(self, arrays: tuple[Any, ...], keep: bool) -> Any:
+        x, weight_ih, weight_hh, bias_ih, bias_hh = arrays
+        return lstm(x, weight_ih, weight_hh, bias_ih, bias_hh, keep)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -254,7 +263,11 @@ class GRUCell(Cell):
 
     @property
     def step(self) -> Step:
-        return _gru_step
+        return gru_step
+
+    def sequence(self, arrays: tuple[Any, ...], keep: bool) -> Any:
+        x, weight_ih, weight_hh, bias_ih, bias_hh = arrays
+        return gru(x, weight_ih, weight_hh, bias_ih, bias_hh, keep)
 
 
 @functools.lru_cache(maxsize=64)
@@ -269,23 +282,6 @@ def _rnn_step(given: Activation) -> Step:
         return (h,), h
 
     return step
-
-
-def _lstm_step(carry: Carry, projected: Any, weight: Any, bias: Any) -> tuple[Carry, Any]:
-    h, c = carry
-    i, f, g, o = multigate(projected + dense(h, weight, bias), 4)
-    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-    h = sigmoid(o) * tanh(c)
-    return (h, c), h
-
-
-def _gru_step(carry: Carry, projected: Any, weight: Any, bias: Any) -> tuple[Carry, Any]:
-    (h,) = carry
-    rx, zx, nx = multigate(projected, 3)
-    rh, zh, nh = multigate(dense(h, weight, bias), 3)
-    z = sigmoid(zx + zh)
-    h = (1 - z) * tanh(nx + sigmoid(rx + rh) * nh) + z * h
-    return (h,), h
 
 
 def _uniform(bound: float, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:

@@ -13,7 +13,7 @@ from polylux.errors import OptionError, ShapeError
 from polylux.layers import _settings
 from polylux.layers._base import HasSetup, Layer, Shape
 from polylux.layers._cells import Cell
-from polylux.ops import BatchFirst, TimeFirst, keeping_precision, scan
+from polylux.ops import BatchFirst, TimeFirst, keeping_precision
 from polylux.typing import PyTree
 
 
@@ -82,14 +82,11 @@ class Recurrence(Layer):
         with contextlib.nullcontext() if scope is None else scope:
             if not isinstance(cell, Cell):
                 return self._step_by_step(x, axis, ps, st)
-            # The inputs' products of all steps at once: one large product in place of many.
-            projected, weight, bias = cell.projected(x, ps, st)
-            xp = array_namespace(projected)
+            x, *parameters = cell.prepared(x, ps)
+            xp = array_namespace(x)
             if axis:
-                projected = xp.moveaxis(projected, axis, 0)
-            constants = (weight, bias)
-            carry = cell.zeros(projected[0, ...])
-            y, _ = scan(projected, carry, cell.step, constants, self.return_sequence)
+                x = xp.moveaxis(x, axis, 0)
+            y = cell.sequence((x, *parameters), self.return_sequence)
             if self.return_sequence and axis:
                 y = xp.moveaxis(y, 0, axis)
         return y, st

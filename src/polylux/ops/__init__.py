@@ -27,6 +27,7 @@ from polylux.ops._norms import hypot, norm
 from polylux.ops._pooling import max_pool, mean_pool
 from polylux.ops._properties import getproperty, istraining
 from polylux.ops._random import random_words, uniform
+from polylux.ops._recurrent import gru, gru_step, lstm, lstm_step
 from polylux.ops._roots import rsqrt
 from polylux.ops._scan import scan
 from polylux.ops._slices import BatchFirst, TimeFirst, eachslice
@@ -58,6 +59,8 @@ __all__ = [
     "gelu",
     "getproperty",
     "group_norm",
+    "gru",
+    "gru_step",
     "hypot",
     "identity",
     "in_precision",
@@ -68,6 +71,8 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
+    "lstm",
+    "lstm_step",
     "max_pool",
     "maximum",
     "mean_pool",

@@ -130,6 +130,8 @@ def test_integer_arrays_are_an_error_with_a_remedy(name: str, library: Any) -> N
             (
                 "dense",
                 "embedding",
+                "gru",
+                "lstm",
                 "mse",
                 "scale",
                 "softmax_cross_entropy",

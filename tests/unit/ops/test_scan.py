@@ -62,3 +62,32 @@ def test_second_derivative_is_that_of_the_polynomial(differentiating: Any) -> No
 def test_empty_sequence_is_an_error(library: Any) -> None:
     with pytest.raises(ShapeError, match=r"at least one entry along axis 0, got shape \(0, 2\)"):
         ops.scan(library.array(np.ones((0, 2))), (), _step, (), True)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_torchs_loops_have_the_derivatives_of_the_neutral_definition(dtype: Any, name: str) -> None:
+    selector = polylux.AutoTorch()
+    gates, rng = {"lstm": 4, "gru": 3}[name], np.random.default_rng(0)
+    shapes = {"x": (3, 2, 4), "wi": (4, 3 * gates), "wh": (3, 3 * gates), "b": (3 * gates,)}
+    host = {key: rng.normal(size=shape).astype(dtype) for key, shape in shapes.items()}
+    ps = polylux.to_backend(host, selector)
+
+    def orders(function: Any) -> Any:
+        def total(ps: Any) -> Any:
+            y = function(ps["x"], ps["wi"], ps["wh"], ps["b"], ps["b"], True)
+            return polylux.array_namespace(y).sum(y * y)
+
+        def slope(ps: Any) -> Any:
+            found = polylux.gradient(total, selector, ps)["wh"]
+            return polylux.array_namespace(found).sum(found)
+
+        first, second = (polylux.gradient(f, selector, ps) for f in (total, slope))
+        return polylux.to_host((first, second))
+
+    op = getattr(ops, name)
+    for kernel, neutral in zip(orders(op), orders(op.neutral), strict=True):
+        for key, value in kernel.items():
+            size = abs(neutral[key]).max()
+            tolerance = 100 * np.finfo(dtype).eps * size  # some hundred roundings
+            np.testing.assert_allclose(value, neutral[key], rtol=0, atol=tolerance, err_msg=key)
