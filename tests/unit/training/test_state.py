@@ -79,6 +79,20 @@ def test_copy_survives_a_step_in_the_original_s_buffers(selector, objective, pro
     assert len(other.cache) == 0
 
 
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy])
+def test_slots_of_a_copy_are_its_own_and_plain(selector, objective, problem, copier):
+    # A backend may keep slots in a form that no tree function looks into.
+    ts = problem.state(Adam(0.1))
+    for _ in range(2):
+        *_, ts = single_train_step_(selector, objective, problem.batch, ts)
+    assert {type(slot) for slot in ts.optimizer_state.values()} == {int, tuple}
+    other = copier(ts)
+    kept = [np.array(a) for a in to_host(other.optimizer_state["second_moment"])]
+    single_train_step_(selector, objective, problem.batch, ts)
+    for a, b in zip(to_host(other.optimizer_state["second_moment"]), kept, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_replace_keeps_what_still_fits(selector, objective, problem):
     *_, ts = single_train_step_(selector, objective, problem.batch, problem.state(Adam(0.1)))
     assert ts.replace(optimizer=Adam(0.2)).optimizer_state["count"] == 1
