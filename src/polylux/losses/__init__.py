@@ -4,14 +4,7 @@ from polylux.losses._base import Loss
 from polylux.losses._binary import BinaryCrossEntropyLoss, BinaryFocalLoss
 from polylux.losses._classification import CrossEntropyLoss, FocalLoss, KLDivergenceLoss
 from polylux.losses._generic import GenericLossFunction
-from polylux.losses._kernels import (
-    binary_cross_entropy_logits_mean,
-    huber,
-    mae,
-    mse,
-    softmax_cross_entropy,
-    softmax_cross_entropy_mean,
-)
+from polylux.losses._kernels import mse, softmax_cross_entropy, softmax_cross_entropy_mean
 from polylux.losses._margin import HingeLoss, SiameseContrastiveLoss, SquaredHingeLoss
 from polylux.losses._overlap import DiceCoeffLoss
 from polylux.losses._regression import (
@@ -43,9 +36,6 @@ __all__ = [
     "PoissonLoss",
     "SiameseContrastiveLoss",
     "SquaredHingeLoss",
-    "binary_cross_entropy_logits_mean",
-    "huber",
-    "mae",
     "mse",
     "softmax_cross_entropy",
     "softmax_cross_entropy_mean",

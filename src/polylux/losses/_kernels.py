@@ -40,6 +40,7 @@ def mae(prediction: Any, target: Any, /) -> Any:
     Parameters
     ----------
     prediction, target : arrays of one shape and one real floating dtype
+        The target is a constant for derivatives.
 
     Returns
     -------
@@ -62,6 +63,7 @@ def huber(prediction: Any, target: Any, delta: float, /) -> Any:
     Parameters
     ----------
     prediction, target : arrays of one shape and one real floating dtype
+        The target is a constant for derivatives.
     delta : float
         Above 0.
 
@@ -86,6 +88,7 @@ def binary_cross_entropy_logits_mean(logits: Any, target: Any, /) -> Any:
     Parameters
     ----------
     logits, target : arrays of one shape and one real floating dtype
+        The target is a constant for derivatives.
 
     Returns
     -------

@@ -15,15 +15,20 @@ from polylux.rules import custom_rule
 Arrays = tuple[Any, ...]
 
 
-def _pullback(residuals: Arrays, g: Any, *, dim: int) -> tuple[Any, None]:
-    (slope,) = residuals
-    return array_namespace(g).expand_dims(g, axis=dim) * slope, None
+def _pullback(residuals: Arrays, g: Any, *, dim: int) -> Arrays:
+    slope, surprise = residuals
+    g = array_namespace(g).expand_dims(g, axis=dim)
+    return g * slope, g * surprise
 
 
-def _pushforward(residuals: Arrays, change: Any, *_: Any, dim: int) -> Any:
-    (slope,) = residuals
-    xp = array_namespace(slope)
-    return xp.sum(xp.zeros_like(slope) if change is None else slope * change, axis=dim)
+def _pushforward(residuals: Arrays, change: Any, change_of_y: Any, *, dim: int) -> Any:
+    slope, surprise = residuals
+    parts = [
+        part * tangent
+        for part, tangent in ((slope, change), (surprise, change_of_y))
+        if tangent is not None
+    ]
+    return array_namespace(slope).sum(sum(parts[1:], start=parts[0]), axis=dim)
 
 
 @custom_rule(pullback=_pullback, pushforward=_pushforward)
@@ -37,7 +42,8 @@ def cross_entropy_of_lanes(z: Any, y: Any, *, dim: int) -> tuple[Any, Arrays]:
     # All weights but one of the largest: those that are 1 cancel without an error.
     others = xp.sum(weights - ones, axis=dim, keepdims=True)
     others = others + (xp.sum(ones, axis=dim, keepdims=True) - 1)
-    terms = y * xp.where(y == 0, 0.0, xp.log1p(others) - shifted)
+    surprise = xp.log1p(others) - shifted
+    terms = y * xp.where(y == 0, 0.0, surprise)
 
     total = xp.sum(y, axis=dim, keepdims=True)
     total_of_others = xp.sum(xp.where(largest, 0.0, y), axis=dim, keepdims=True)
@@ -49,4 +55,4 @@ def cross_entropy_of_lanes(z: Any, y: Any, *, dim: int) -> tuple[Any, Arrays]:
         total_of_others + (total - total_of_others - y) - scale * (others + (1 - weights)),
         scale * weights - y,
     )
-    return xp.sum(terms, axis=dim), (slope,)
+    return xp.sum(terms, axis=dim), (slope, surprise)

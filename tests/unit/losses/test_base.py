@@ -153,11 +153,11 @@ def test_prediction_of_integers_is_computed_in_the_dtype_of_the_target(
 
 
 def test_integers_alone_are_computed_in_the_default_dtype(library: Any) -> None:
-    p, t = (library.array(values, np.int64) for values in ([1, 3, 4], [1, 2, 2]))
+    p, t = (library.array(values, np.int64) for values in ([1, 3], [1, 2]))
     value = library.host(MSELoss()(p, t))
     default = library.dtypes.__array_namespace_info__().default_dtypes()["real floating"]
     assert str(value.dtype) == str(default).rpartition(".")[2]
-    assert value == np.asarray(5 / 3, value.dtype)
+    assert value == 0.5
 
 
 def test_complex_target_is_an_error(library: Any) -> None:
