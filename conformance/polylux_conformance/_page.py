@@ -109,8 +109,8 @@ that the backend declares; a cell opens what was compared.</p>
 <button id="fold" type="button">fold all</button>
 </div>
 <div class="legend" id="legend"></div>
-<div class="scroll" style="margin-top:10px"><table id="matrix"><thead></thead><tbody></tbody></table>
-</div>
+<div class="scroll" style="margin-top:10px">
+<table id="matrix"><thead></thead><tbody></tbody></table></div>
 
 <section id="deviations">
 <h2>Deviations between backends</h2>
@@ -166,12 +166,14 @@ told.forEach((text, k) => {
   entry.append(make("i", "", "q" + k), text);
   $("legend").append(entry);
 });
-for (const [name, text] of [["failed", "failed"], ["gap", "known gap"], ["none", "not applicable"]]) {
+const others = { failed: "failed", gap: "known gap", none: "not applicable" };
+for (const [name, text] of Object.entries(others)) {
   const entry = make("span");
   entry.append(make("i", "", name), text);
   $("legend").append(entry);
 }
-[...new Set(data.checks.map(c => c.level))].forEach(level => $("level").append(make("option", level)));
+for (const level of new Set(data.checks.map(c => c.level)))
+  $("level").append(make("option", level));
 
 const head = make("tr");
 head.append(make("th", "check"));
@@ -185,7 +187,7 @@ function cellOf(cell, check, backend) {
   if (!cell) { td.className = "cell none"; td.textContent = ""; return td; }
   if (cell.status === "failed") { td.classList.add("failed"); td.textContent = "failed"; }
   else if (cell.status === "known gap") { td.classList.add("gap"); td.textContent = "gap"; }
-  else if (cell.status === "not applicable") { td.classList.add("none"); td.textContent = "\u2013"; }
+  else if (cell.status !== "passed") { td.classList.add("none"); td.textContent = "\u2013"; }
   else { td.classList.add("q" + rank(cell.ulps ?? 0)); td.textContent = short(cell.ulps ?? 0); }
   td.title = check.id + " on " + backend + ": " + cell.status;
   td.tabIndex = 0;
@@ -241,7 +243,8 @@ function draw() {
       const td = make("td", check.id.slice(name.length + 1), "name");
       td.title = check.about;
       tr.append(td);
-      data.backends.forEach((b, i) => tr.append(cellOf(data.cells[i][check.id], check, b.selector)));
+      data.backends.forEach((b, i) =>
+        tr.append(cellOf(data.cells[i][check.id], check, b.selector)));
       body.append(tr);
     });
   }
@@ -256,8 +259,8 @@ function draw() {
 function detail(cell, check, backend) {
   const body = $("body");
   body.replaceChildren(make("h3", check.id), make("p", check.about, "note"),
-    make("div", backend + ": " + cell.status + (cell.count
-      ? ", " + cell.count + " comparisons, " + cell.failed + " failed, " + cell.seconds + " s" : "")));
+    make("div", backend + ": " + cell.status + (cell.count ? ", " + cell.count
+      + " comparisons, " + cell.failed + " failed, " + cell.seconds + " s" : "")));
   if (cell.reason) body.append(make("p", cell.reason));
   cell.shown.forEach(c => {
     const dl = make("dl");
@@ -297,7 +300,8 @@ function drawMap() {
         $("body").replaceChildren(make("h3", row + " and " + column),
           make("p", pair.compared + " arrays compared; the largest deviations:", "note"));
         const dl = make("dl");
-        pair.top.forEach(([key, ulps]) => dl.append(make("dt", short(ulps) + " ulps"), make("dd", key)));
+        pair.top.forEach(([key, ulps]) =>
+          dl.append(make("dt", short(ulps) + " ulps"), make("dd", key)));
         $("body").append(dl);
         $("detail").showModal();
       };

@@ -15,6 +15,11 @@ from typing import Any
 
 import numpy as np
 
+_OTHERS_VARIABLES = frozenset({
+    "PYTEST_CURRENT_TEST",  # pytest changes it from test to test
+    "TORCHINDUCTOR_CACHE_DIR",  # torch sets it when it first imports its compiler
+})
+
 _PROBES: Mapping[str, Callable[[Any], Any]] = {
     # Read where the framework is loaded; each gives a value that can be compared.
     "torch": lambda torch: (
@@ -41,11 +46,10 @@ def global_settings() -> dict[str, Any]:
         "numpy's print options": {k: str(v) for k, v in np.get_printoptions().items()},
         "numpy's global generator": (state["state"]["key"].tobytes(), state["state"]["pos"]),
         "random's state": random.getstate(),
-        "environment variables": {
-            # pytest's own changes from test to test
-            k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"
-        },
-        "working directory": os.getcwd(),  # noqa: PTH109  # compared, not used as a path
+        # Hashed, since reports are shown around.
+        **{f"environment variable {name}": hash(value) for name, value in os.environ.items()
+           if name not in _OTHERS_VARIABLES},
+        "working directory": os.getcwd(),  # compared, not used as a path
         "warning filters": list(warnings.filters),
         "recursion limit": sys.getrecursionlimit(),
         "trace and profile functions": (sys.gettrace(), sys.getprofile(), threading.gettrace()),

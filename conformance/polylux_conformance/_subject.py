@@ -105,7 +105,8 @@ class Subject:
     def versions(self) -> Mapping[str, str]:
         """Name and version of polylux, of the framework and of numpy."""
         found = {"polylux": polylux.__version__, "numpy": np.__version__}
-        for info in registry.backends():
-            if info.name == self.backend.name and info.version is not None:
-                found[info.name] = info.version
+        name = self.backend.name
+        version = next((i.version for i in registry.backends() if i.name == name), None)
+        if version is not None:
+            found[registry.plugins()[name].distribution] = version
         return found

@@ -49,7 +49,8 @@ def _backends(reports: Sequence[Report]) -> str:
 def _capabilities(reports: Sequence[Report]) -> str:
     names = sorted({name for r in reports for name in r.capabilities})
     rows = [[name, *("yes" if name in r.capabilities else "-" for r in reports)] for name in names]
-    return "## Capabilities\n\n" + _table(["capability", *(f"`{r.selector}`" for r in reports)], rows)
+    head = ["capability", *(f"`{r.selector}`" for r in reports)]
+    return "## Capabilities\n\n" + _table(head, rows)
 
 
 def _families(reports: Sequence[Report]) -> str:
@@ -87,7 +88,8 @@ def _exceptions(reports: Sequence[Report]) -> str:
     ]
     if not rows:
         return ""
-    return "## Failures and known gaps\n\n" + _table(["selector", "check", "result", "reason"], rows)
+    head = ["selector", "check", "result", "reason"]
+    return "## Failures and known gaps\n\n" + _table(head, rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -62,5 +62,5 @@ def allowed_ulps(
     if accuracy is Accuracy.NOMINAL and dtype == "float64":
         return ULPS["float32"] * EPSILON["float32"] / EPSILON["float64"] * condition
     if accuracy is Accuracy.TRUNCATED and is_derivative:
-        return TRUNCATION * EPSILON[dtype] ** (2 / 3) / EPSILON[dtype] * condition
+        return float(TRUNCATION * EPSILON[dtype] ** (-1 / 3) * condition)
     return ULPS[dtype] * condition

@@ -10,6 +10,7 @@ import random
 import threading
 import warnings
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -410,7 +411,7 @@ def _kernel(name: str, change: Callable[[Any], Any]) -> type[AutogradBackend]:
     """A mutant whose kernel `name` is `change(x, ...)`'s."""
 
     class Mutant(AutogradBackend):
-        kernels = {**AutogradBackend.kernels, name: change}
+        kernels = MappingProxyType({**AutogradBackend.kernels, name: change})
 
     return Mutant
 

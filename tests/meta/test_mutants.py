@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
-
 
 import numpy as np
 import pytest
+from _mutants import MUTANTS, Right
+from _standing_in import standing_in
 
 from polylux import AutoAutograd
 from polylux_conformance import check_backend
-
-pytest.importorskip("autograd")
-sys.path.insert(0, str(Path(__file__).parent))
-
-from _mutants import MUTANTS, Right  # noqa: E402  # beside this file
-from _standing_in import standing_in  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

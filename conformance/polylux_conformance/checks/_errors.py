@@ -76,7 +76,7 @@ def _users_pass(subject: Subject, findings: Findings) -> None:
             _shows_users_line(findings, error, "objective")
         error = _fails(
             findings, f"{type(raised).__name__} in value_and_gradient",
-            lambda: polylux.value_and_gradient(function, subject.selector, np.ones(2)),  # noqa: B023
+            lambda: polylux.value_and_gradient(function, subject.selector, np.ones(2)),
             type(raised), same=raised,
         )  # fmt: skip
         _shows_users_line(findings, error, "function")
@@ -115,7 +115,7 @@ def _late_failure(subject: Subject, findings: Findings) -> None:
             return loss, st, {}
 
         _fails(findings, "an error at the end of the objective",
-               lambda: compute_gradients(subject.selector, objective, None, _state()),  # noqa: B023
+               lambda: compute_gradients(subject.selector, objective, None, _state()),
                UsersError, same=raised)  # fmt: skip
         _still_right(subject, findings, f"after failure {calls}")
 

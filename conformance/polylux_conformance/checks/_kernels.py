@@ -12,7 +12,6 @@ import optree
 
 import polylux
 from polylux import ops
-from polylux.backend import Capability
 from polylux_conformance._check import Check
 from polylux_conformance._findings import Findings
 from polylux_conformance._subject import Subject
@@ -54,7 +53,8 @@ def _compare_values(
         expected = _parts(function.neutral(*wide, *sample.settings))
         for k, (part, true) in enumerate(zip(found, expected, strict=True)):
             findings.close(
-                f"value {k}", part, true, dtype=_dtype_of(true, dtype), condition=CONDITION,
+                f"value {k}", part, true, dtype=_dtype_of(true, dtype),
+                condition=CONDITION * sample.condition,
                 by_entry=sample.by_entry, point=sample.about,
                 scale=[w for w in wide if w is not None and not sample.by_entry],
             )  # fmt: skip
@@ -76,8 +76,9 @@ def _compare_slopes(
     found = polylux.gradient(_slopes_of(samples, False), subject.selector, leaves, rest)
     # The neutral code at the same points in float64, where the backend has that.
     wide = subject.dtypes[0]
-    wider = functools.partial(optree.tree_map, lambda a: cast_float(_widened(a), wide))
-    true = polylux.gradient(_slopes_of(samples, True), subject.selector, wider(leaves), wider(rest))
+    true = polylux.gradient(
+        _slopes_of(samples, True), subject.selector, _wider(leaves, wide), _wider(rest, wide)
+    )
     for sample, parts, expected in zip(samples, found, true, strict=True):
         for i, part, slope in zip(_places(sample), parts, expected, strict=True):
             findings.close(
@@ -85,6 +86,10 @@ def _compare_slopes(
                 condition=CONDITION, by_entry=sample.slopes_by_entry, point=sample.about,
                 is_derivative=True, scale=() if sample.slopes_by_entry else [np.asarray(1.0)],
             )  # fmt: skip
+
+
+def _wider(groups: Any, dtype: str) -> Any:
+    return optree.tree_map(lambda a: cast_float(_widened(a), dtype), groups)
 
 
 @functools.cache

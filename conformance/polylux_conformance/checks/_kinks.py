@@ -24,8 +24,8 @@ def _body(subject: Subject, findings: Findings, kink: Kink) -> None:
         with subject.precision(*operands):
             staged = subject.backend.stage(lambda *x: ((_apply(kink, x),), None), subject.selector)
             (found,), _ = staged(*subject.own(*operands))
-        findings.close("value", found, expected if expected.size > 1 or found.shape else expected[0],
-                       dtype=dtype, by_entry=True, point=kink.about)  # fmt: skip
+        true = expected if expected.size > 1 or found.shape else expected[0]
+        findings.close("value", found, true, dtype=dtype, by_entry=True, point=kink.about)
         _, gradients = polylux.value_and_gradient(function, subject.selector, operands)
         for i, slopes in enumerate(kink.derivatives):
             findings.close(f"derivative by operand {i}", gradients[i], np.asarray(slopes, float),

@@ -136,7 +136,7 @@ def _adjoint(subject: Subject, findings: Findings) -> None:
 
 
 def _value_and_gradient(subject: Subject, findings: Findings) -> None:
-    """The contract's own method: gradients as a tuple, fresh; aux constant; one thread or another."""
+    """The contract's own method: a gradient for each leaf, and aux, in any thread."""
     for dtype in subject.dtypes:
         case = _Map(dtype, 4)
         own = tuple(subject.own(*case.leaves))
@@ -251,7 +251,7 @@ def _custom_rule(subject: Subject, findings: Findings) -> None:
         return x * x
 
     def pull(residuals: Any, cotangent: Any) -> Any:
-        x, w = residuals
+        _, w = residuals
         return cotangent * 5 * w, None
 
     @polylux.custom_rule(pullback=pull)

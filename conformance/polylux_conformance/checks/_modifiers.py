@@ -169,7 +169,7 @@ def in_thread(job: Callable[[], Any]) -> Any:
     def run() -> None:
         try:
             outcome["result"] = job()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # raised again by the caller
             outcome["error"] = error
 
     thread = threading.Thread(target=run)

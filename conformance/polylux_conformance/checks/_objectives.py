@@ -116,7 +116,7 @@ def _frozen_leaves(subject: Subject, findings: Findings) -> None:
     """Integer, boolean and other leaves pass through, and the rest has its gradient."""
     for scenario, point, dtype in points_of(subject, CARRIERS):
         leaves, data = scenario.at(point, dtype)
-        frozen = {
+        frozen: dict[str, Any] = {
             "table": np.asarray([[1, 2], [3, 4]], np.int32), "mask": np.asarray([True, False]),
             "name": "encoder", "nothing": None, "depth": 3,
         }  # fmt: skip
@@ -185,7 +185,7 @@ def _changing_capture(subject: Subject, findings: Findings) -> None:
             return factor * f(ps, d), st, {}  # noqa: B023  # called within this round
 
         state = TrainState(identity_model, dict(leaves), {}, SGD(0.1))
-        for factor in (1.0, 4.0, -0.5):  # noqa: B007  # captured above
+        for factor in (1.0, 4.0, -0.5):  # captured above
             value, gradients = polylux.value_and_gradient(
                 scaled, subject.selector, dict(leaves), dict(data)
             )

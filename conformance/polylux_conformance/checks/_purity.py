@@ -190,17 +190,16 @@ def _globals_stay(subject: Subject, findings: Findings) -> None:
              lambda: compute_gradients(subject.selector, failing, data, state)),  # noqa: B023
         ):  # fmt: skip
             # Settings that differ from what a careless backend would set them to, each time anew.
-            with np.errstate(divide="warn", over="print", under="warn", invalid="print"):
-                with warnings.catch_warnings():
-                    warnings.simplefilter("default", BytesWarning)
-                    before = {**global_settings(), **behaviour()}
-                    with contextlib.suppress(Failure):
-                        call()
-                    after = {**global_settings(), **behaviour()}
-            for name, value in before.items():
-                findings.true(f"{name} after {about}", after.get(name) == value,
-                              expected=str(value)[:200], found=str(after.get(name))[:200],
-                              point=dtype)  # fmt: skip
+            with (
+                np.errstate(divide="warn", over="print", under="warn", invalid="print"),
+                warnings.catch_warnings(),
+            ):
+                warnings.simplefilter("default", BytesWarning)
+                before = {**global_settings(), **behaviour()}
+                with contextlib.suppress(Failure):
+                    call()
+                after = {**global_settings(), **behaviour()}
+            _compare_settings(findings, before, after, f"after {about}", dtype)
             findings.true(f"is_tracing after {about}", not subject.backend.is_tracing(),
                           expected="False", found="True", point=dtype)  # fmt: skip
 
@@ -210,12 +209,25 @@ def _settings_since_loading(subject: Subject, findings: Findings) -> None:
     ps, st, data = _parts("float32")
     state = TrainState(identity_model, ps, st, Adam(0.1))
     single_train_step(subject.selector, _objective, data, state)
-    now = global_settings()
-    for name, value in subject.settings.items():
-        if name not in _SET_BY_THE_SUITE:
-            findings.true(f"{name} since the backend was loaded", now.get(name) == value,
-                          expected=str(value)[:200], found=str(now.get(name))[:200])  # fmt: skip
+    before, after = (
+        {name: value for name, value in settings.items() if name not in _SET_BY_THE_SUITE}
+        for settings in (subject.settings, global_settings())
+    )
+    _compare_settings(findings, before, after, "since the backend was loaded", "float32")
 
+
+def _compare_settings(
+    findings: Findings, before: Any, after: Any, when: str, point: str
+) -> None:
+    for name in dict.fromkeys([*before, *after]):
+        former, latter = before.get(name, _ABSENT), after.get(name, _ABSENT)
+        if name.startswith("settings of") and former is _ABSENT:
+            continue  # a framework that was imported in between
+        findings.true(f"{name} {when}", latter == former, expected=str(former)[:200],
+                      found=str(latter)[:200], point=point)  # fmt: skip
+
+
+_ABSENT = "not set"
 
 # By `run_check`, around each check.
 _SET_BY_THE_SUITE = ("numpy's error handling", "warning filters")

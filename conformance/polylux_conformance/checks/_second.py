@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -114,12 +115,13 @@ def _far_points(subject: Subject, findings: Findings) -> None:
         small = np.exp(-np.abs(x))
         return small / (1 + small) ** 2
 
-    for name, true in (
-        ("softplus", logistic),
-        ("sigmoid", lambda x: -logistic(x) * np.tanh(x / 2)),
-        ("log_sigmoid", lambda x: -logistic(x)),
-        ("tanh", lambda x: -2 * np.tanh(x) / np.cosh(np.minimum(np.abs(x), 2000)) ** 2),
-    ):
+    curvatures: dict[str, Callable[[Any], Any]] = {
+        "softplus": logistic,
+        "sigmoid": lambda x: -logistic(x) * np.tanh(x / 2),
+        "log_sigmoid": lambda x: -logistic(x),
+        "tanh": lambda x: -2 * np.tanh(x) / np.cosh(x) ** 2,
+    }
+    for name, true in curvatures.items():
         for dtype in subject.dtypes:
             host = np.asarray(points, dtype)
             _, found = polylux.value_and_gradient(_slope_sum(name), subject.selector, host)
@@ -164,10 +166,10 @@ def _symmetry(subject: Subject, findings: Findings) -> None:
         leaves, data = scenario.at("first", dtype)
         rng = np.random.default_rng(8)
         u, v = (
-            {n: rng.normal(size=a.shape).astype(dtype) for n, a in leaves.items()}
+            {n: np.asarray(rng.normal(size=a.shape)).astype(dtype) for n, a in leaves.items()}
             for _ in range(2)
         )
-        products = []
+        products: list[tuple[Any, Any]] = []
         for along, other in ((u, v), (v, u)):
             _, found = polylux.value_and_gradient(
                 _inner_product(scenario), subject.selector, leaves, data, along

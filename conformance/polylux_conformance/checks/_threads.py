@@ -50,11 +50,12 @@ def _gradients_at_once(subject: Subject, findings: Findings) -> None:
         for p, (value, gradient) in zip(points, hosts, strict=True):
             x = p.astype(np.longdouble)
             powers = x ** (k + 2)
+            size = np.sum(np.abs(powers)) * (k + 1)
             findings.close("value", value, (k + 1) * np.sum(powers), dtype=dtype, condition=2,
-                           point=f"thread {k}", scale=[np.sum(np.abs(powers)) * (k + 1)])  # fmt: skip
+                           point=f"thread {k}", scale=[size])  # fmt: skip
             findings.close("gradient", gradient, (k + 1) * (k + 2) * x ** (k + 1), dtype=dtype,
                            condition=2, point=f"thread {k}", is_derivative=True,
-                           scale=[np.sum(np.abs(powers)) * (k + 1) * 3])  # fmt: skip
+                           scale=[3 * size])  # fmt: skip
 
 
 def _training_at_once(subject: Subject, findings: Findings) -> None:

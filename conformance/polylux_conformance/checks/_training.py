@@ -58,9 +58,9 @@ def true_gradients(ps: Any, batch: Any) -> tuple[Any, dict[str, Any]]:
     return loss, {"weight": scale * x.T @ residual, "bias": scale * residual.sum(axis=0)}
 
 
-def reference(rule: Rule, dtype: str, steps: int, seed: int = 0) -> list[tuple[Any, dict[str, Any]]]:
+def reference(rule: Rule, dtype: str, steps: int) -> list[tuple[Any, dict[str, Any]]]:
     """Loss before, and parameters after each step, in extended precision on the host."""
-    ps, _, batch = parts(dtype, seed)
+    ps, _, batch = parts(dtype)
     found = []
     update = _TEXTBOOK.get(rule)
     p = {n: a.astype(np.longdouble) for n, a in ps.items()}

@@ -118,7 +118,8 @@ FUNCTIONS = (
         "exp", "expm1", "sin", "cos", "sinh", "cosh", "atan", "asinh", "square", "negative",
         "positive",
     )),
-    *(_unary(name, _WITHIN_ONE) for name in ("tan", "asin", "acos", "atanh")),
+    *(_unary(name, _WITHIN_ONE) for name in ("tan", "asin", "acos")),
+    _unary("atanh", _WITHIN_ONE, follows_differences=False),
     _unary("log1p", _POSITIVE),
     # Near their singularities a difference quotient is far from the derivative.
     *(_unary(name, _POSITIVE, follows_differences=False)

@@ -108,7 +108,10 @@ SMOOTH = (
         "logsumexp", "smooth", _logsumexp, _two(z=(3, 4)), {"shift": normal(3, 1)},
         _logsumexp_gradient, by_entry=True, condition=2,
     ),
-    Scenario("powers", "smooth", _powers, _two(u=(7,)) | _zeros(u=(7,)), {}, _powers_gradient, condition=2),
+    Scenario(
+        "powers", "smooth", _powers, _two(u=(7,)) | _zeros(u=(7,)), {}, _powers_gradient,
+        condition=2,
+    ),
     Scenario(
         "linear", "smooth", _linear, _two(w=(2, 3)) | _zeros(w=(2, 3)), {"a": normal(2, 3)},
         lambda x, d: {"w": d["a"]}, by_entry=True,
