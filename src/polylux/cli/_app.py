@@ -11,6 +11,7 @@ from polylux.cli._backends import backends
 from polylux.cli._bench import bench
 from polylux.cli._conformance import conformance
 from polylux.cli._demo import demo
+from polylux.cli._new_backend import new_backend
 
 # Plain help: it reads the same in a log and in a narrow window, brackets in it are no markup, and
 # an exception keeps its own traceback.
@@ -23,6 +24,7 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(backends)
 app.command()(conformance)
+app.command()(new_backend)
 app.command(
     # Handed on as they are, `--help` too.
     context_settings={
