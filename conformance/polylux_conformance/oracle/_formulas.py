@@ -154,7 +154,8 @@ def squared_hinge(p: Exact, t: Exact, o: Options) -> Items:
 
 def _smooth(t: Exact, share: Any, o: Options) -> Exact:
     alpha = mp.mpf(o.get("label_smoothing") or 0.0)
-    return t * (1 - alpha) + alpha * share
+    smoothed: Exact = t * (1 - alpha) + alpha * share
+    return smoothed
 
 
 def binary_cross_entropy(p: Exact, t: Exact, o: Options) -> Items:

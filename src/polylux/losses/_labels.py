@@ -7,6 +7,7 @@ from typing import Any
 
 import array_api_compat
 
+from polylux.arrays import host_arrays
 from polylux.errors import DomainError, ShapeError
 from polylux.losses._base import Targets
 from polylux.ops import dtype_name
@@ -28,7 +29,7 @@ def from_labels(
     if ignored is not None:
         kept = labels != ignored
         labels = xp.where(kept, labels, xp.zeros_like(labels))
-    known = _all_known(xp, loss, labels, classes)
+    known = _all_known(loss, labels, classes)
     hot = _one_hot(xp, labels, axis, tuple(prediction.shape), dtype, known)
     each = None if kept is None else xp.astype(kept, dtype)
     if weights is not None:
@@ -54,14 +55,15 @@ def check_dim(loss: Any, prediction: Any) -> None:
         )
 
 
-def _all_known(xp: Any, loss: Any, labels: Any, classes: int) -> bool:
+def _all_known(loss: Any, labels: Any, classes: int) -> bool:
     """Whether the labels were seen to be in range; raises if they were seen not to be."""
     if not math.prod(labels.shape):
         return True
     try:
-        low, high = int(xp.min(labels)), int(xp.max(labels))
+        (host,) = host_arrays([labels])
     except (TypeError, RuntimeError):
         return False  # a traced array has no values: JAX raises the one, torch the other
+    low, high = int(host.min()), int(host.max())
     if low < 0 or high >= classes:
         wrong = low if low < 0 else high
         mend = "" if loss.ignore_index is not None else f", or set ignore_index={wrong}"
