@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
-from jax.extend.core.primitives import convert_element_type_p
 
+from polylux.backend import Numbers
 from polylux.selectors import ADType
 from polylux_jax._gradient import strong
+from polylux_jax._numbers import Ahead, row
 from polylux_jax._packing import Packed, Plan, packed
 
 Staged = Callable[..., tuple[Any, Any]]
@@ -47,25 +47,31 @@ def stage(
     """The function under `jax.jit`, or itself where the selector says `jit=False`."""
     if not is_staged(selector):
         return function
-    numbers = itertools.count()
+    serial = itertools.count()
     statics: dict[int, Any] = {}
     variants: dict[tuple[Plan | None, ...], Any] = {}
+    carried = tuple(sorted(carried))
     inputs = frozenset(i for i, _ in carried)
-    scalars: tuple[int, ...] | None = None  # which groups hold floats, the same at every call
+    ahead = Ahead()
+    number: int | None = None  # which group holds numbers, the same at every call
+    is_first = True
 
     def variant(plans: tuple[Plan | None, ...]) -> Any:
         """The jitted function for carried groups that lie in vectors, each by its plan."""
         in_vectors = [(i, o, plan) for (i, o), plan in zip(carried, plans, strict=True) if plan]
 
-        def traced(*groups: Any) -> tuple[Any, tuple[None, ...], tuple[Any, ...]]:
+        def traced(*groups: Any) -> tuple[Any, tuple[None, ...], tuple[Any, ...], Any]:
             opened = list(groups)
-            for i in scalars or ():
-                opened[i] = _unpack(groups[i])
+            place = None
+            if number is not None:
+                rows, place = groups[number]
+                opened[number] = row(rows, place)
+                place = place + 1
             for i, _, plan in in_vectors:
                 opened[i] = plan.unpack(groups[i])
             outputs, static = function(*opened)
-            number = next(numbers)
-            statics[number] = static
+            trace = next(serial)
+            statics[trace] = static
             outputs = jax.tree.map(strong, outputs)
             if in_vectors:
                 outputs = list(outputs)
@@ -75,49 +81,40 @@ def stage(
             # leaves: a node type of ours would cost a Python call, and the object itself would
             # never be freed in that cache where it leads back to the staged function.
             unused = _without_use([groups[i] for i in donate], outputs)
-            return outputs, (None,) * number, unused
+            return outputs, (None,) * trace, unused, place
 
         return jax.jit(traced, donate_argnums=donate)
 
     def staged(*groups: Any) -> tuple[Any, Any]:
-        nonlocal scalars
-        if scalars is None:
-            scalars = tuple(i for i, group in enumerate(groups) if _is_worth_packing(group))
-        given = [_opened(g) if i not in inputs else g for i, g in enumerate(groups)]
-        for i in scalars:
-            given[i] = np.array(groups[i])
+        nonlocal number, is_first
+        if is_first:
+            number = next((i for i, group in enumerate(groups) if type(group) is Numbers), None)
+            is_first = False
+        given = list(groups)
         plans = []
-        for i, _ in carried:
-            given[i], plan = packed(groups[i])
-            plans.append(plan)
+        for i, group in enumerate(groups):
+            if i in inputs:
+                given[i], plan = packed(group)
+                plans.append(plan)
+            elif type(group) is Packed:
+                given[i] = group.group()
         key = tuple(plans)
         jitted = variants.get(key)
         if jitted is None:
             jitted = variants[key] = variant(key)
-        outputs, trace, _ = jitted(*given)
+        if number is None:
+            outputs, trace, _, _ = jitted(*given)
+        else:
+            table = ahead.table(groups[number])
+            given[number] = (table.rows, table.place)
+            outputs, trace, _, place = jitted(*given)
+            ahead.advance(table, place)
         for (_, o), plan in zip(carried, plans, strict=True):
             if plan is not None:
                 outputs[o] = Packed(outputs[o], plan)
         return outputs, statics[len(trace)]
 
     return staged
-
-
-def _opened(group: Any) -> Any:
-    """A group as the function takes it where no vector is expected."""
-    return group.group() if type(group) is Packed else group
-
-
-def _is_worth_packing(group: Any) -> bool:
-    # Each float is a transfer of 2 us, and so is a vector of them.
-    return type(group) is tuple and len(group) > 1 and all(type(x) is float for x in group)
-
-
-def _unpack(vector: Any) -> tuple[Any, ...]:
-    """Floats that came in one vector, weakly typed as Python's own: float16 times one stays so."""
-    dtype = vector.dtype
-    weak = convert_element_type_p.bind(vector, new_dtype=dtype, weak_type=True, sharding=None)
-    return tuple(weak[i] for i in range(weak.shape[0]))
 
 
 def _without_use(donated: Any, outputs: Any) -> tuple[Any, ...]:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from polylux.backend import Numbers
 from polylux.errors import OptionError
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ class StagedFunction:
         if torch.is_inference_mode_enabled():
             with torch.inference_mode(False):
                 return self(*groups)
+        groups = tuple([g.now() if type(g) is Numbers else g for g in groups])
         tensors: list[Any] = []
         key: list[Any] = []
         for group in groups:

@@ -93,6 +93,10 @@ class Entry:
                 continue
             if type(mine) is not type(theirs) or not isinstance(mine, _BY_VALUE) or mine != theirs:
                 return False
+        return self.is_valid()
+
+    def is_valid(self) -> bool:
+        """Whether what the functions saw from outside is what they would see now."""
         return self.handling == ELTYPE_MISMATCH_HANDLING.get() and self.captured.unchanged()
 
 
@@ -105,7 +109,7 @@ class Cache:
         Entries kept: training and evaluation, each in a few variants.
     """
 
-    __slots__ = ("__weakref__", "_entries", "_misses", "_size", "findings", "traces")
+    __slots__ = ("__weakref__", "_entries", "_misses", "_size", "findings", "latest", "traces")
 
     def __init__(self, size: int = 8) -> None:
         self._entries: list[Entry] = []
@@ -115,6 +119,8 @@ class Cache:
         """What the dispatch doctor has said of this run."""
         self.traces = 0
         """How many entries were made so far."""
+        self.latest: Any = None
+        """What a training function keeps from its latest call, to know the next one by."""
         _CACHES.add(self)
 
     def find(self, parts: tuple[Any, ...]) -> Entry | None:
@@ -143,6 +149,11 @@ class Cache:
     def clear(self) -> None:
         """Forget all entries."""
         self._entries = []
+        self.latest = None
+
+    def found(self) -> None:
+        """Note that a call needed no new entry."""
+        self._misses = 0
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -27,7 +27,7 @@ Function = Callable[..., tuple[Any, Arrays]]
 """`function(*leaves) -> (value, aux)`: `value` a 0-d real array, `aux` a tuple of arrays."""
 
 Map = Callable[..., tuple[Arrays, Arrays]]
-"""`function(*leaves) -> (outputs, aux)`: tuples of arrays; outputs are real floating, of any shape."""
+"""`function(*leaves) -> (outputs, aux)`: tuples of arrays; outputs are real floating."""
 
 Pull = Callable[[Arrays], Arrays]
 """`pull(cotangents)`: one cotangent for each output, like it; gives one for each leaf."""
@@ -204,7 +204,7 @@ class Backend(ABC):
 
     @property
     def has_reverse_gradient(self) -> bool:
-        """Whether a gradient takes one sweep, and not a pushforward for each entry of the leaves."""
+        """Whether a gradient takes one sweep, and not a pushforward for each entry."""
         own = type(self)
         return (
             own.value_and_gradient is not Backend.value_and_gradient
@@ -294,9 +294,9 @@ class Backend(ABC):
         """A function that does what `function` does, perhaps traced or compiled.
 
         `function(*groups)` takes groups and returns `(groups, static)`. A group is an array or a
-        tuple of groups. An input group may also be a tuple of Python floats, such as the learning
-        rate: they change from call to call and must not become constants of a trace. An output
-        group holds arrays of this backend only; `static` is one opaque Python object.
+        tuple of groups. An input group may also be a `Numbers`, such as the learning rate of
+        a step: its floats change from call to call and must not become constants of a trace;
+        `function` gets a sequence of floats or 0-d arrays in its place. An output group holds arrays of this backend only; `static` is one opaque Python object.
 
         A staged function may run `function` once for each combination of shapes and dtypes and
         replay its array work afterwards; it must then return the `static` of the trace that it

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from polylux import arrays, registry, tree
-from polylux.backend import Backend
+from polylux.backend import Backend, Numbers
 from polylux.cache import Entry
 from polylux.errors import DTypeError, ShapeError, TreeError
 from polylux.selectors import ADType, Auto, NoAutoDiff
@@ -139,7 +139,7 @@ def _cached_update(
     if not is_staged:
         return made
     return lambda trainable, gradients, slots, count: made(
-        trainable, slots, rule.scalars(count), gradients
+        trainable, slots, Numbers(rule, rule.scalars, count), gradients
     )[0]
 
 

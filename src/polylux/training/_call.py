@@ -181,25 +181,13 @@ class Prepared:
 
     def gradient_tree(self, gradients: Arrays) -> PyTree:
         """The gradients as a tree like the parameters."""
-        layout, fixed = self.buffers.layout, self.buffers.fixed
-        if not fixed:
-            return layout.gradient_tree(gradients)
-        with self._within():
-            zeros = [self.backend.namespace.zeros_like(array) for array in fixed]
-        return layout.gradient_tree(gradients, zeros)
+        return gradient_tree(self.buffers, gradients, self.backend, self.scope)
 
     def finish_states(
         self, aux: Arrays, structures: tuple[Structure, Structure]
     ) -> tuple[FlatStates, Any]:
         """The new states, and the stats as a tree."""
-        state_structure, stats_structure = structures
-        cut = state_structure.size
-        own = aux[:cut]
-        # A foreign constant among the states is a static of the trace: the next call moves it.
-        states = FlatStates(own, state_structure, (self.backend.name, self.selector))
-        if any(arrays.owner_of(type(s)) is not None for s in state_structure.statics):
-            states = FlatStates.of(states.tree())
-        return states, stats_structure.unflatten(aux[cut:])
+        return finished_states(aux, structures, (self.backend.name, self.selector))
 
     def _within(self) -> contextlib.AbstractContextManager[Any]:
         return contextlib.nullcontext() if self.scope is None else self.scope
@@ -208,3 +196,30 @@ class Prepared:
         present = [*self.buffers.trainable, *self.states, *self.data]
         check_devices(present, self.backend, self.selector, "parameters, states and data")
 
+
+def gradient_tree(
+    buffers: Buffers,
+    gradients: Arrays,
+    backend: Backend,
+    scope: contextlib.AbstractContextManager[Any] | None,
+) -> PyTree:
+    """The gradients as a tree like the parameters; zeros for the fixed ones."""
+    layout, fixed = buffers.layout, buffers.fixed
+    if not fixed:
+        return layout.gradient_tree(gradients)
+    with contextlib.nullcontext() if scope is None else scope:
+        zeros = [backend.namespace.zeros_like(array) for array in fixed]
+    return layout.gradient_tree(gradients, zeros)
+
+
+def finished_states(
+    aux: Arrays, structures: tuple[Structure, Structure], place: tuple[str, ADType]
+) -> tuple[FlatStates, Any]:
+    """The new states and the stats as a tree, from the arrays and the structures of both."""
+    state_structure, stats_structure = structures
+    cut = state_structure.size
+    # A foreign constant among the states is a static of the trace: the next call moves it.
+    states = FlatStates(aux[:cut], state_structure, place)
+    if any(arrays.owner_of(type(s)) is not None for s in state_structure.statics):
+        states = FlatStates.of(states.tree())
+    return states, stats_structure.unflatten(aux[cut:])

@@ -6,12 +6,16 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from polylux.backend import Backend
+from polylux import arrays
+from polylux.backend import Backend, Numbers
 from polylux.optimizers import Rule
+from polylux.running import run
 from polylux.selectors import ADType
+from polylux.training._buffers import Buffers
 from polylux.training._call import Call, Prepared
 from polylux.training._doctor import check_parameters
 from polylux.training._gradients import StepResult
+from polylux.training._plan import Plan
 from polylux.training._state import TrainState, advance
 from polylux.training._update import CARRIED, Check, donated, eager_update, neutral_update
 from polylux.typing import Objective
@@ -111,15 +115,52 @@ def _step(
     return_gradients: bool,
     taker: str | None,
 ) -> StepResult:
-    prepared = Prepared(selector, objective, data, state)
-    backend, selector = prepared.backend, prepared.selector
+    plan = state.cache.latest if type(state) is TrainState else None
+    if plan is not None and plan.fits(selector, objective, data, state, return_gradients, taker):
+        state.cache.found()
+        buffers, states = state._buffers, state._states.arrays
+        moved = arrays.move(data, plan.backend, plan.selector)
+        scope = plan.scope(buffers, states, moved)
+    else:
+        prepared = Prepared(selector, objective, data, state)
+        plan, buffers = _planned(prepared, return_gradients, taker)
+        states, moved, scope = prepared.states, prepared.data, prepared.scope
+        plan.keep(state.cache, selector, data)
+    count = buffers.count + 1
+    groups: tuple[Any, ...] = (
+        buffers.trainable,
+        buffers.slots,
+        Numbers(plan.rule, plan.rule.scalars, count) if plan.is_staged else count,
+        buffers.fixed,
+        states,
+        moved,
+    )
+    if not plan.is_staged:
+        groups = (plan.call, *groups)
+    (loss, gradients, aux, trainable, slots), structures = run(
+        plan.backend, scope, plan.entry.staged, *groups
+    )
+    if taker is not None:
+        buffers.given_to = taker
+    new_states, stats = plan.finished_states(state._states, aux, structures)
+    grads = plan.gradient_tree(buffers, gradients, scope) if return_gradients else None
+    buffers = buffers.updated(trainable, slots)
+    state = advance(state, buffers=buffers, states=new_states, objective=objective, steps=1)
+    return StepResult(grads, loss, stats, state)
+
+
+def _planned(
+    prepared: Prepared, return_gradients: bool, taker: str | None
+) -> tuple[Plan, Buffers]:
+    """The plan of a step, its function cached or made now, and the buffers that it takes."""
+    backend, selector, state = prepared.backend, prepared.selector, prepared.state
     prepared.buffers.layout.require_trainable("parameters")
     if taker is None:
         buffers = prepared.buffers
     else:
         buffers = prepared.buffers.own(backend, selector, (*prepared.data, *prepared.states))
     rule = state.optimizer
-    slots = prepared.slots(buffers)
+    prepared.slots(buffers)
     is_staged = backend.is_staged(selector)
     in_place = taker is not None
     entry = prepared.entry(
@@ -134,18 +175,7 @@ def _step(
         in_place=in_place,
         return_gradients=return_gradients,
     )
-    count = buffers.count + 1
-    (loss, gradients, aux, trainable, slots), structures = prepared.run(
-        entry, buffers.trainable, slots, rule.scalars(count) if is_staged else count,
-        buffers.fixed, prepared.states, prepared.data,
-    )  # fmt: skip
-    if taker is not None:
-        buffers.given_to = taker
-    states, stats = prepared.finish_states(aux, structures)
-    grads = prepared.gradient_tree(gradients) if return_gradients else None
-    buffers = buffers.updated(trainable, slots)
-    state = advance(state, buffers=buffers, states=states, objective=objective, steps=1)
-    return StepResult(grads, loss, stats, state)
+    return Plan(prepared, entry, rule, is_staged, return_gradients, taker), buffers
 
 
 def _make_step(
