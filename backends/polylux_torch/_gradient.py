@@ -256,10 +256,10 @@ def _any_tracked(tensors: Arrays) -> bool:
     return any(tensor.requires_grad for tensor in tensors)
 
 
-def _on_graph(outputs: Arrays, cotangents: Arrays) -> tuple[list[Any], list[Any]]:
+def _on_graph(outputs: Arrays, cotangents: Arrays) -> tuple[Arrays, Arrays]:
     """The outputs that depend on anything, and their cotangents: torch refuses the others."""
     pairs = [(o, c) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
-    return [output for output, _ in pairs], [cotangent for _, cotangent in pairs]
+    return tuple([output for output, _ in pairs]), tuple([cotangent for _, cotangent in pairs])
 
 
 def _attached_gradients(
@@ -267,10 +267,12 @@ def _attached_gradients(
 ) -> Arrays:
     if not _any_tracked(outputs):
         return tuple(torch.zeros_like(a) for a in tracked)
+    ends: Sequence[Any] = outputs
+    seeds: Sequence[Any] | None = cotangents
     if cotangents is not None:
-        outputs, cotangents = _on_graph(outputs, cotangents)
+        ends, seeds = _on_graph(outputs, cotangents)
     return torch.autograd.grad(
-        outputs, tracked, cotangents, create_graph=True, allow_unused=True, materialize_grads=True
+        ends, tracked, seeds, create_graph=True, allow_unused=True, materialize_grads=True
     )
 
 

@@ -188,6 +188,10 @@ def custom_rule(
     --------
     check_rule : compares a rule with finite differences.
 
+    References
+    ----------
+    The rules of ChainRules.jl, which the Utilities page's functions have upstream.
+
     Examples
     --------
     The norm of a vector, whose framework derivatives at 0 are NaN or 0, as it suits:
@@ -215,10 +219,6 @@ def custom_rule(
     ...     return array_namespace(x).tanh(x)
     >>> float(gradient(tanh, AutoAutograd(), np.asarray(0.0)))
     1.0
-
-    References
-    ----------
-    The rules of ChainRules.jl, which the Utilities page's functions have upstream.
     """
     for option, value in (
         ("derivative", derivative), ("pullback", pullback), ("pushforward", pushforward)

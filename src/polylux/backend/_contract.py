@@ -296,7 +296,8 @@ class Backend(ABC):
         `function(*groups)` takes groups and returns `(groups, static)`. A group is an array or a
         tuple of groups. An input group may also be a `Numbers`, such as the learning rate of
         a step: its floats change from call to call and must not become constants of a trace;
-        `function` gets a sequence of floats or 0-d arrays in its place. An output group holds arrays of this backend only; `static` is one opaque Python object.
+        `function` gets a sequence of floats or 0-d arrays in its place. An output group holds
+        arrays of this backend only; `static` is one opaque Python object.
 
         A staged function may run `function` once for each combination of shapes and dtypes and
         replay its array work afterwards; it must then return the `static` of the trace that it

@@ -234,6 +234,15 @@ def preferring(name: str) -> Iterator[None]:
 
     Two plugins for one framework, or a wrapper around another plugin's backend, own the same array
     types; otherwise these belong to the one that was loaded first.
+
+    Parameters
+    ----------
+    name : str
+        Of a registered backend, which is loaded.
+
+    Yields
+    ------
+    None
     """
     load_backend(name)
     with _REGISTRY.lock:
