@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from polylux import losses, ops, optimizers
 from polylux_conformance._check import LEVELS
+from polylux_conformance._overview import families, modifiers
 from polylux_conformance.checks import CHECKS
 from polylux_conformance.checks._losses import loss_names
 from polylux_conformance.oracle import cases
@@ -65,3 +69,9 @@ def test_kinks_are_given_point_by_point() -> None:
 def test_names_of_scenarios_are_unique() -> None:
     names = [scenario.name for scenario in SCENARIOS]
     assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("table", [families, modifiers], ids=["families", "modifiers"])
+def test_the_tables_in_the_docs_are_those_of_the_checks(table: Callable[[], str]) -> None:
+    page = Path(__file__).parents[3] / "docs/explanation/conformance.md"
+    assert table() in page.read_text()
