@@ -87,6 +87,31 @@ def distribution(session: nox.Session) -> None:
     session.run("python", "-m", "build", "--outdir", session.create_tmp())
 
 
+@nox.session
+def conformance(session: nox.Session) -> None:
+    """The whole suite on every backend; rewrites docs/support.md and leaves a page to look at."""
+    session.install(*PINS, "-e", ".[all,conformance]")
+    place = pathlib.Path(session.create_tmp())
+    names = session.posargs or [*FRAMEWORKS, "jax(jit=False)", "finitediff"]
+    session.run(
+        "python", "-m", "polylux_conformance", *names, "--level", "all",
+        "--json", str(place / "conformance.json"), "--html", str(place / "conformance.html"),
+        "--support", str(HERE / "docs" / "support.md"),
+    )  # fmt: skip
+
+
+@nox.session(venv_backend="none")
+def picture(session: nox.Session) -> None:
+    """Screenshots of the conformance page, light and dark, by Debian's headless chromium."""
+    page = pathlib.Path(session.posargs[0] if session.posargs else "conformance.html").resolve()
+    for theme, flag in (("light", ()), ("dark", ("--force-dark-mode",))):
+        session.run(
+            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+            "--window-size=1280,1600", *flag, f"--screenshot={page.with_suffix('')}-{theme}.png",
+            page.as_uri(), external=True,
+        )  # fmt: skip
+
+
 def _install_for_tests(session: nox.Session, extras: str, *, editable: bool = True) -> None:
     """Install polylux with some extras, and the tools of its tests that need no framework."""
     source = f"{HERE}[{extras}]"
