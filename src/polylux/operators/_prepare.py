@@ -21,7 +21,17 @@ class Prepared:
     Called as `prepared(x, *directions, *constants)`. Made by `prepare`.
     """
 
-    __slots__ = ("_call", "_captured", "_count", "_devices", "_kind", "_name", "_shown", "_staged")
+    __slots__ = (
+        "_call",
+        "_captured",
+        "_count",
+        "_devices",
+        "_kind",
+        "_name",
+        "_quick",
+        "_shown",
+        "_staged",
+    )
 
     def __init__(self, name: str, call: Call, count: int, args: tuple[Any, ...]) -> None:
         self._name = name
@@ -37,9 +47,24 @@ class Prepared:
         if call.backend.is_staged(call.selector) and not tracing:
             self._staged = call.backend.stage(function, call.selector)
             call.results(self._staged, count)
+        self._quick = None if tracing else _Quick.of(call, args)
         call.forget_arrays()
 
     def __call__(self, x: PyTree, *rest: Any) -> Any:
+        mine = self._call
+        tracing = mine.backend.is_tracing()
+        call = None if tracing or self._quick is None else self._quick.fill(mine, (x, *rest))
+        if call is None:
+            call = self._checked(x, rest, tracing)
+        if not self._captured.unchanged():
+            raise self._error((x, *rest))
+        # Inside a trace the values that f captures may be traced ones.
+        function = mine.function() if tracing else self._staged
+        results = call.results(function, self._count)
+        return results[0] if len(results) == 1 else results
+
+    def _checked(self, x: PyTree, rest: tuple[Any, ...], tracing: bool) -> Call:
+        """A call of these arguments, if they are of the kind that was prepared."""
         mine = self._call
         try:
             call = Call(
@@ -50,17 +75,9 @@ class Prepared:
             if self._changes((x, *rest)):
                 raise self._error((x, *rest)) from error
             raise
-        tracing = mine.backend.is_tracing()
-        if (
-            _kind(call) != self._kind
-            or not (tracing or self._devices in (None, _devices(call)))
-            or not self._captured.unchanged()
-        ):
+        if _kind(call) != self._kind or not (tracing or self._devices in (None, _devices(call))):
             raise self._error((x, *rest))
-        # Inside a trace the values that f captures may be traced ones.
-        function = mine.function() if tracing else self._staged
-        results = call.results(function, self._count)
-        return results[0] if len(results) == 1 else results
+        return call
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}: {shown}" for name, shown in self._shown)
@@ -88,6 +105,55 @@ class Prepared:
             f"this {self._name} was prepared for other arguments; prepare it again for these:\n"
             + "\n".join(lines)
         )
+
+
+class _Quick:
+    """A short check for arguments that are the backend's own arrays, each once, and nothing else.
+
+    Looking at each argument by itself, and at where it could be, takes longer than many a compiled
+    function runs.
+    """
+
+    __slots__ = ("_cuts", "_kinds", "_treedef")
+
+    def __init__(self, treedef: Any, cuts: tuple[int, int], kinds: list[Any]) -> None:
+        self._treedef = treedef
+        self._cuts = cuts
+        self._kinds = kinds
+
+    @classmethod
+    def of(cls, call: Call, args: tuple[Any, ...]) -> _Quick | None:
+        """The check for arguments of this kind; None if it would not do."""
+        leaves, treedef = tree.leaves(args)
+        points, directions = len(call.layout.structure.slots), len(call.directions)
+        in_order = [
+            *call.layout.split(range(points))[0], *range(points, points + directions),
+            *range(points + directions, len(leaves)),
+        ]  # fmt: skip
+        found = (*call.trainable, *call.directions, *call.constants)
+        if call.fixed or in_order != list(range(len(leaves))) or len(found) != len(leaves):
+            return None  # a static, an integer array, or a tied leaf
+        kinds = [_kind_of_array(call, array) for array in found]
+        return cls(treedef, (points, points + directions), kinds)
+
+    def fill(self, call: Call, args: tuple[Any, ...]) -> Call | None:
+        """The call with these arguments; None if only a longer look can tell."""
+        leaves, treedef = tree.leaves(args)
+        if treedef != self._treedef or [_kind_of_array(call, leaf) for leaf in leaves] != (
+            self._kinds
+        ):
+            return None
+        first, second = self._cuts
+        parts = leaves[:first], leaves[first:second], leaves[second:]
+        if any(len(set(map(id, part))) < len(part) for part in parts):
+            return None
+        return call.with_arrays(*map(tuple, parts))
+
+
+def _kind_of_array(call: Call, array: Any) -> Any:
+    if not call.backend.owns(type(array)):
+        return None
+    return type(array), array.shape, array.dtype, call.backend.device(array)
 
 
 def prepare(
