@@ -18,7 +18,7 @@ import numpy as np
 from polylux import ops
 from polylux.backend import Capability
 from polylux.errors import UnsupportedError
-from polylux.losses import huber
+from polylux.losses._kernels import huber
 from polylux_autograd._backend import AutogradBackend
 from polylux_autograd._tracing import value_and_gradient as plain_value_and_gradient
 from polylux_autograd.array_api._array import Array
