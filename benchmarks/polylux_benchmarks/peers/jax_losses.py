@@ -8,8 +8,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-EPS = float(jnp.finfo(jnp.float32).eps)
+EPS = float(np.finfo(np.float32).eps)
 
 
 def mae(p: Any, t: Any) -> Any:

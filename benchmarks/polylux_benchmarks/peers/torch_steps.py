@@ -25,7 +25,7 @@ def step(parameters: Sequence[Any], x: Any, y: Any, rate: float) -> Callable[[],
     def call() -> Any:
         loss = F.cross_entropy(model(x), y)
         rule.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch
         rule.step()
         return loss.detach()
 
