@@ -7,6 +7,7 @@ from polylux_conformance.checks._functions import ARRAY_FUNCTIONS
 from polylux_conformance.checks._gradients import GRADIENTS
 from polylux_conformance.checks._kernels import KERNELS
 from polylux_conformance.checks._kinks import KINK_CHECKS
+from polylux_conformance.checks._layers import LAYERS
 from polylux_conformance.checks._losses import LOSSES
 from polylux_conformance.checks._modes import MODES
 from polylux_conformance.checks._modifiers import MODIFIERS
@@ -19,7 +20,7 @@ from polylux_conformance.checks._training import TRAINING
 
 CHECKS: tuple[Check, ...] = (
     *ERRORS, *ARRAYS, *GRADIENTS, *MODIFIERS, *OBJECTIVES, *MODES, *STAGING, *PURITY,
-    *THREAD_CHECKS, *KINK_CHECKS, *KERNELS, *ARRAY_FUNCTIONS, *LOSSES, *TRAINING, *SECOND,
+    *THREAD_CHECKS, *KINK_CHECKS, *KERNELS, *ARRAY_FUNCTIONS, *LOSSES, *LAYERS, *TRAINING, *SECOND,
 )  # fmt: skip
 """All of them; a new family is added here."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from polylux import losses, ops, optimizers
+from polylux import layers, losses, ops, optimizers
 from polylux_conformance._check import LEVELS
 from polylux_conformance._overview import families, modifiers
 from polylux_conformance.checks import CHECKS
@@ -16,6 +16,7 @@ from polylux_conformance.oracle import cases
 from polylux_conformance.scenarios import SCENARIOS
 from polylux_conformance.scenarios._kernels import SAMPLES, WITHOUT_SAMPLES
 from polylux_conformance.scenarios._kinks import KINKS
+from polylux_conformance.scenarios._layers import MODELS
 from polylux_conformance.scenarios._rules import RULES
 
 
@@ -51,6 +52,16 @@ def test_every_public_rule_trains() -> None:
     missing = {rule.__name__ for rule in public - trained}
     # Frozen is made by `freeze`, for a train state.
     assert missing <= {"Frozen"}
+
+
+def test_every_public_layer_is_run() -> None:
+    made_of_others = {"Layer", "Container", "Cell", "Recurrence", "StatefulLayer"}
+    public = {
+        name
+        for name in layers.__all__
+        if isinstance(value := getattr(layers, name), type) and issubclass(value, layers.Layer)
+    }
+    assert public - made_of_others <= set(MODELS)
 
 
 def test_every_overridable_function_has_a_sample() -> None:
