@@ -7,6 +7,7 @@ says the same in functions of the namespace.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -277,7 +278,10 @@ def _mse_pullback(g: Data, difference: Any, needed: Any, *_: Data) -> Any:
 
 
 def _softmax_cross_entropy(logits: Any, target: Any, dim: int = -1) -> Any:
-    return -xp.sum(target * _log_softmax(logits, dim), axis=dim)
+    logarithms = _log_softmax(logits, dim)
+    # A term whose target is 0 is 0, also where the logarithm is -inf.
+    logarithms = xp.where(target == 0, xp.zeros_like(logarithms), logarithms)
+    return -xp.sum(target * logarithms, axis=dim)
 
 
 def _softmax_cross_entropy_forward(logits: Data, target: Data, dim: int = -1) -> Any:
@@ -287,8 +291,10 @@ def _softmax_cross_entropy_forward(logits: Data, target: Data, dim: int = -1) ->
     if parts is None:
         return None
     logarithms, weights = parts
-    with np.errstate(invalid="ignore"):  # 0 * -inf
+    with np.errstate(invalid="ignore"):
         out = (target * logarithms).sum(axis=dim)
+    if np.isnan(out).any():  # 0 * -inf
+        return None
     return -out, (logarithms, weights)
 
 
@@ -303,6 +309,26 @@ def _softmax_cross_entropy_pullback(
         slope -= target
         slope *= g
     return (slope, -g * logarithms if needed[1] else None, None)[: len(needed)]
+
+
+def _softmax_cross_entropy_mean(logits: Any, target: Any, dim: int = -1) -> Any:
+    return xp.mean(_softmax_cross_entropy(logits, target, dim))
+
+
+def _softmax_cross_entropy_mean_forward(logits: Data, target: Data, dim: int = -1) -> Any:
+    parts = _softmax_cross_entropy_forward(logits, target, dim)
+    if parts is None or not parts[0].size:
+        return None
+    lanes, residuals = parts
+    return lanes.mean(), (*residuals, lanes.shape)
+
+
+def _softmax_cross_entropy_mean_pullback(
+    g: Data, residuals: Any, needed: Any, logits: Data, target: Data, dim: int = -1
+) -> Any:
+    *residuals, shape = residuals
+    each = np.broadcast_to(g / math.prod(shape), shape)
+    return _softmax_cross_entropy_pullback(each, residuals, needed, logits, target, dim)
 
 
 def _kernel(
@@ -328,6 +354,11 @@ KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
             _softmax_cross_entropy,
             _softmax_cross_entropy_forward,
             _softmax_cross_entropy_pullback,
+        ),
+        "softmax_cross_entropy_mean": _kernel(
+            _softmax_cross_entropy_mean,
+            _softmax_cross_entropy_mean_forward,
+            _softmax_cross_entropy_mean_pullback,
         ),
         **_convolution.KERNELS,
         **_normalization.KERNELS,

@@ -19,8 +19,8 @@ from polylux_torch._gradient import forward_ad
 Arrays = tuple[Any, ...]
 Settings = dict[str, Any]
 
-# Public names for this do not exist; it costs 0.1 us.
-_under_transforms: Callable[[], bool] = torch._C._are_functorch_transforms_active
+under_transforms: Callable[[], bool] = torch._C._are_functorch_transforms_active
+"""Whether a transformation of `torch.func` is under way. There is no public name for this."""
 
 
 def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
@@ -29,7 +29,7 @@ def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
     transformed = _transformed_function(rule)
 
     def apply(*operands: Any, **settings: Any) -> Any:
-        if _under_transforms():
+        if under_transforms():
             call = _Call(settings)
             outputs = transformed.apply(call, *operands)
             return outputs[: call.count] if call.is_tuple else outputs[0]
