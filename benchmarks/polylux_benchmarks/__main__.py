@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-SUITES = ("train", "losses")
+SUITES = ("train", "losses", "dispatch", "memory", "scaling")
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 

@@ -9,8 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from polylux_benchmarks._report import draw, show, write_json
-from polylux_benchmarks._timing import Measurement, measure
+from polylux_benchmarks._plot import draw
+from polylux_benchmarks._report import show, write_json
+from polylux_benchmarks._timing import Measurement
+
+
+WIDTH = 150
+"""Columns of the table where it goes to a file."""
 
 
 def run(
@@ -27,15 +32,18 @@ def run(
 
         torch.set_num_threads(1)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
     measurements = []
     for suite in suites:
         module = importlib.import_module(f"polylux_benchmarks.{suite}")
-        for pair in module.pairs():
-            if only is not None and only not in f"{pair.name} {pair.backend} {pair.setting}":
+        for comparison in module.pairs():
+            what = f"{comparison.name}, {comparison.backend}, {comparison.setting}"
+            if only is not None and only not in what:
                 continue
-            console.print(f"{suite}: {pair.name}, {pair.backend}, {pair.setting} ...", end=" ")
-            measurements.append(measure(pair, pairs, repeats))
-            console.print(f"{measurements[-1].ratio:.2f}")
+            console.print(f"{suite}: {what} ...", end=" ", highlight=False)
+            measurements.append(comparison.measured(pairs, repeats))
+            console.print(f"{measurements[-1].ratio:.2f}", highlight=False)
     if not measurements:
         console.print("nothing to measure: no framework is installed, or the filter fits nothing")
         return measurements

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 PAIRS = 41
-"""In each repeat; the issue of noise: one loop against itself scatters by 3 to 8 % on a shared
-machine, and the median of 41 pairs by a fifth of that."""
+"""In each repeat. One loop against itself scatters by 3 to 8 % on a shared machine, and the median
+of 41 pairs by a fifth of that."""
 
 REPEATS = 3
 SHORTEST = 2e-3
@@ -31,12 +31,16 @@ class Pair:
         What is compared: `"train"`, `"step"`, `"jax"`, `"4-8-2, batch 8"`.
     ours, theirs : callable
         Each does the work once and returns its result.
-    wait : callable
-        Called with the last result of a sample, inside its time: blocks until it is there.
     peer : str
         What `theirs` is.
     bar : float, optional
         The ratio that is asked for; None where there is none.
+    wait : callable
+        Called with the last result of a sample, inside its time: blocks until it is there.
+    is_first_call : bool
+        Each call begins anew and compiles: no warm-up, one call a sample.
+    most : int, optional
+        As many pairs at most, in one repeat, where a call takes long.
     """
 
     suite: str
@@ -48,20 +52,31 @@ class Pair:
     peer: str
     bar: float | None = None
     wait: Callable[[Any], Any] = lambda result: result
+    is_first_call: bool = False
+    most: int | None = None
+
+    def measured(self, pairs: int, repeats: int) -> Measurement:
+        """What comes out of `repeats` times `pairs` pairs."""
+        if self.most is not None:
+            pairs, repeats = min(pairs, self.most), 1
+        return measure(self, pairs, repeats)
 
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """What `measure` found.
+    """What a comparison found.
 
     Attributes
     ----------
     ours, theirs : float
-        Median seconds of one call.
+        Median of one call: seconds, or what `unit` says.
     ratio, low, high : float
-        Median of the pairs' ratios ours / theirs, and its 95 % interval.
+        Median of the pairs' ratios ours / theirs, and its 95 % interval; of a handful of pairs,
+        the least and the largest.
     pairs : int
         How many there were.
+    unit : str
+        `"s"`, `"B"` or `"calls"`.
     """
 
     suite: str
@@ -76,6 +91,7 @@ class Measurement:
     low: float
     high: float
     pairs: int
+    unit: str = "s"
 
     @property
     def verdict(self) -> str:
@@ -87,10 +103,12 @@ class Measurement:
 
 def measure(pair: Pair, pairs: int = PAIRS, repeats: int = REPEATS) -> Measurement:
     """Time a pair in the order A B B A, `repeats` times `pairs` of them."""
-    for side in (pair.ours, pair.theirs):
-        for _ in range(3):  # compilation, caches
-            pair.wait(side())
-    calls_ours, calls_theirs = _calls(pair, pair.ours), _calls(pair, pair.theirs)
+    calls_ours = calls_theirs = 1
+    if not pair.is_first_call:
+        for side in (pair.ours, pair.theirs):
+            for _ in range(3):  # compilation, caches
+                pair.wait(side())
+        calls_ours, calls_theirs = _calls(pair, pair.ours), _calls(pair, pair.theirs)
     ratios, ours, theirs = [], [], []
     was_enabled = gc.isenabled()
     gc.collect()
@@ -109,7 +127,7 @@ def measure(pair: Pair, pairs: int = PAIRS, repeats: int = REPEATS) -> Measureme
     finally:
         if was_enabled:
             gc.enable()
-    low, high = _interval(ratios)
+    low, high = interval(ratios)
     return Measurement(
         pair.suite, pair.name, pair.backend, pair.setting, pair.peer, pair.bar,
         float(np.median(ours)), float(np.median(theirs)), float(np.median(ratios)), low, high,
@@ -136,7 +154,7 @@ def _calls(pair: Pair, side: Callable[[], Any]) -> int:
     return calls
 
 
-def _interval(ratios: list[float]) -> tuple[float, float]:
+def interval(ratios: list[float]) -> tuple[float, float]:
     """95 % interval of the median: order statistics, by the binomial's normal limit."""
     ordered = sorted(ratios)
     n = len(ordered)

@@ -8,127 +8,188 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from polylux import (
-    ADType,
-    AutoAutograd,
-    AutoJax,
-    AutoTorch,
-    TrainState,
-    setup,
-    single_train_step_,
-    to_backend,
-)
+from polylux import ADType, AutoAutograd, AutoJax, AutoTorch, setup
 from polylux.layers import Chain, Dense
 from polylux.losses import CrossEntropyLoss
-from polylux.optimizers import Adam
+from polylux_benchmarks import transformer
+from polylux_benchmarks._children import Remote
+from polylux_benchmarks._comparison import Comparison
+from polylux_benchmarks._steps import RATE, step
 from polylux_benchmarks._timing import Pair
-
-RATE = 1e-3
 
 
 class Size(NamedTuple):
-    """A multilayer perceptron's widths, and its batch; bars by contender."""
+    """A multilayer perceptron's widths, and its batch.
+
+    Attributes
+    ----------
+    bars : dict
+        The ratio to the hand-written loop, by contender.
+    keras : dict
+        How many times as long Keras takes, by framework.
+    """
 
     widths: tuple[int, ...]
     batch: int
     bars: dict[str, float]
+    keras: dict[str, float]
 
     def __str__(self) -> str:
         return f"{'-'.join(map(str, self.widths))}, batch {self.batch}"
 
 
 SIZES = (
-    Size((4, 8, 2), 8, {"jax": 1.00, "torch": 0.75, "torch compiled": 1.05, "autograd": 0.85}),
-    Size((64, 64, 10), 32, {"jax": 1.02, "torch": 0.80, "torch compiled": 1.05, "autograd": 0.85}),
+    Size(
+        (4, 8, 2),
+        8,
+        {"jax": 1.00, "torch": 0.75, "torch compiled": 1.05, "autograd": 0.85},
+        {"jax": 12, "torch": 8},
+    ),
+    Size(
+        (64, 64, 10),
+        32,
+        {"jax": 1.02, "torch": 0.80, "torch compiled": 1.05, "autograd": 0.85},
+        {"jax": 10, "torch": 6},
+    ),
     Size(
         (784, 256, 256, 10),
         128,
         {"jax": 1.03, "torch": 0.95, "torch compiled": 1.02, "autograd": 0.55},
+        {"jax": 1.3, "torch": 2},
     ),
 )
 
 
-def pairs() -> Iterator[Pair]:
+def pairs() -> Iterator[Comparison]:
     """Every size on every framework that is installed; compiled torch last, since it compiles."""
     for contender in _contenders():
-        for size in SIZES:
-            yield from contender(size)
+        for number in range(len(SIZES)):
+            yield from contender(number)
+    yield from transformer.pairs()
 
 
-def _contenders() -> Iterator[Callable[[Size], Iterator[Pair]]]:
-    if importlib.util.find_spec("jax") and importlib.util.find_spec("optax"):
+def _contenders() -> Iterator[Callable[[int], Iterator[Comparison]]]:
+    if _are_installed("jax", "optax"):
         yield _jax
-    if importlib.util.find_spec("autograd"):
+        if _are_installed("flax"):
+            yield _nnx
+        if _are_installed("equinox"):
+            yield _equinox
+        if _are_installed("keras"):
+            yield lambda number: _keras(number, "jax")
+    if _are_installed("autograd"):
         yield _autograd
-    if importlib.util.find_spec("torch"):
+    if _are_installed("torch"):
         yield _torch
+        if _are_installed("keras"):
+            yield lambda number: _keras(number, "torch")
         yield _torch_compiled
 
 
-def _jax(size: Size) -> Iterator[Pair]:
+def _are_installed(*names: str) -> bool:
+    return all(importlib.util.find_spec(name) for name in names)
+
+
+def _jax(number: int) -> Iterator[Pair]:
     import jax
 
     from polylux_benchmarks.peers import jax_steps
 
-    theirs = jax_steps.step(*_start(size), RATE)
-    yield from _both(size, "jax", AutoJax(), theirs, "donated jit, optax", jax.block_until_ready)
+    theirs = jax_steps.step(*start(SIZES[number]), RATE)
+    yield from _both(number, AutoJax(), theirs, "donated jit, optax", "jax", jax.block_until_ready)
 
 
-def _autograd(size: Size) -> Iterator[Pair]:
+def _nnx(number: int) -> Iterator[Pair]:
+    from polylux_benchmarks.peers import nnx_steps
+
+    yield _against(number, nnx_steps.step, "flax.nnx, optax")
+
+
+def _equinox(number: int) -> Iterator[Pair]:
+    from polylux_benchmarks.peers import equinox_steps
+
+    yield _against(number, equinox_steps.step, "equinox, optax")
+
+
+def _against(number: int, peer: Callable[..., Callable[[], Any]], name: str) -> Pair:
+    """JAX under another library's loop."""
+    import jax
+
+    size = SIZES[number]
+    return Pair(
+        "train", "step", "jax", str(size), ours(size, AutoJax()), peer(*start(size), RATE),
+        name, None, jax.block_until_ready,
+    )  # fmt: skip
+
+
+def _keras(number: int, framework: str) -> Iterator[Remote]:
+    # Which framework Keras runs on is settled when it is imported.
+    yield Remote(
+        "train", "step", framework, str(SIZES[number]), "train:keras_pair", (number, framework),
+        {"KERAS_BACKEND": framework},
+    )  # fmt: skip
+
+
+def keras_pair(number: int, framework: str) -> Pair:
+    """A step against Keras's `train_on_batch`; in a process where Keras runs on that framework."""
+    from polylux_benchmarks.peers import keras_steps
+
+    size = SIZES[number]
+    # The loss of train_on_batch is a number of Python: it has waited.
+    wait: Callable[[Any], Any] = lambda loss: float(loss)  # noqa: E731
+    selector = {"jax": AutoJax(), "torch": AutoTorch()}[framework]
+    return Pair(
+        "train", "step", framework, str(size), ours(size, selector),
+        keras_steps.step(*start(size), RATE), "Keras train_on_batch",
+        1 / size.keras[framework], wait,
+    )  # fmt: skip
+
+
+def _autograd(number: int) -> Iterator[Pair]:
     from polylux_benchmarks.peers import autograd_steps
 
-    theirs = autograd_steps.step(*_start(size), RATE)
-    yield from _both(size, "autograd", AutoAutograd(), theirs, "autograd.numpy, numpy Adam")
+    theirs = autograd_steps.step(*start(SIZES[number]), RATE)
+    yield from _both(number, AutoAutograd(), theirs, "autograd.numpy, numpy Adam", "autograd")
 
 
-def _torch(size: Size) -> Iterator[Pair]:
+def _torch(number: int) -> Iterator[Pair]:
     from polylux_benchmarks.peers import torch_steps
 
-    theirs = torch_steps.step(*_start(size), RATE)
-    yield from _both(size, "torch", AutoTorch(), theirs, "nn.Sequential, fused Adam")
+    theirs = torch_steps.step(*start(SIZES[number]), RATE)
+    yield from _both(number, AutoTorch(), theirs, "nn.Sequential, fused Adam", "torch")
 
 
-def _torch_compiled(size: Size) -> Iterator[Pair]:
+def _torch_compiled(number: int) -> Iterator[Pair]:
     from polylux_benchmarks.peers import torch_steps
 
-    theirs = torch_steps.compiled_step(*_start(size), RATE)
-    selector = AutoTorch(compile=True)
-    yield from _both(size, "torch compiled", selector, theirs, "torch.compile of a whole step")
+    theirs = torch_steps.compiled_step(*start(SIZES[number]), RATE)
+    selector, peer = AutoTorch(compile=True), "torch.compile of a whole step"
+    yield from _both(number, selector, theirs, peer, "torch compiled")
 
 
 def _both(
-    size: Size,
-    backend: str,
+    number: int,
     selector: ADType,
     theirs: Callable[[], Any],
     peer: str,
+    backend: str,
     wait: Callable[[Any], Any] = lambda result: result,
 ) -> Iterator[Pair]:
     """A step without gradients returned, which is what the peer does, and one with."""
-    ours = step(size, selector, return_gradients=False)
-    bar = size.bars[backend]
-    yield Pair("train", "step", backend, str(size), ours, theirs, peer, bar, wait)
-    ours = step(size, selector, return_gradients=True)
+    size = SIZES[number]
+    call, bar = ours(size, selector), size.bars[backend]
+    yield Pair("train", "step", backend, str(size), call, theirs, peer, bar, wait)
+    call = ours(size, selector, return_gradients=True)
     name = "step, gradients returned"
-    yield Pair("train", name, backend, str(size), ours, theirs, peer, None, wait)
+    yield Pair("train", name, backend, str(size), call, theirs, peer, None, wait)
 
 
-def step(size: Size, selector: ADType, return_gradients: bool) -> Callable[[], Any]:
+def ours(size: Size, selector: ADType, return_gradients: bool = False) -> Callable[[], Any]:
     """A call that makes one of polylux's steps on the batch."""
     model = _model(size)
     ps, st = setup(np.random.default_rng(0), model)
     loss = CrossEntropyLoss(logits=True)
-    state = TrainState(model, ps, st, Adam(RATE))
-    # where the framework's own loop has it
-    batch = to_backend(_batch(size), selector)
-
-    def call() -> Any:
-        nonlocal state
-        result = single_train_step_(selector, loss, batch, state, return_gradients=return_gradients)
-        state = result.train_state
-        return result.loss
-
-    return call
+    return step(selector, loss, model, ps, st, _batch(size), return_gradients)
 
 
 def _model(size: Size) -> Chain:
@@ -143,7 +204,7 @@ def _batch(size: Size) -> tuple[Any, Any]:
     return x, np.eye(size.widths[-1], dtype=np.float32)[classes]
 
 
-def _start(size: Size) -> tuple[list[tuple[Any, Any]], Any, Any]:
+def start(size: Size) -> tuple[list[tuple[Any, Any]], Any, Any]:
     """The same parameters as pairs of weight and bias, and the batch."""
     ps, _ = setup(np.random.default_rng(0), _model(size))
     return [(layer["weight"], layer["bias"]) for layer in ps.values()], *_batch(size)

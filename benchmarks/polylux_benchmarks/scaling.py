@@ -1,0 +1,142 @@
+"""Suite `scaling`: a step's time against the number of leaves, of parameters, and of samples."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from polylux import ADType, AutoAutograd, AutoJax, AutoTorch
+from polylux_benchmarks._comparison import Comparison
+from polylux_benchmarks._steps import RATE, bowl
+from polylux_benchmarks._timing import Pair
+from polylux_benchmarks.train import Size, ours, start
+
+BAR = 1.1
+"""The framework's own cost per leaf, and a tenth."""
+
+LEAVES = (1, 10, 100, 1_000, 10_000)
+COMPILED_LEAVES = 1_000
+"""At most, where the step is compiled: XLA takes some 10 ms a leaf, for anyone."""
+
+LEAF = (32, 32)
+PARAMETERS = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
+BATCHES = (1, 32, 1_024, 32_768)
+
+
+class Contender(NamedTuple):
+    """A selector, and what writes the same step by hand."""
+
+    backend: str
+    selector: ADType
+    module: str
+    peer: str
+    is_compiled: bool
+    wait: Callable[[Any], Any]
+
+
+def pairs() -> Iterator[Comparison]:
+    """Leaves, first calls, parameters and batches, on every framework that is installed."""
+    contenders = list(_contenders())
+    for contender in contenders:
+        for count in LEAVES:
+            if contender.is_compiled and count > COMPILED_LEAVES:
+                continue
+            setting = f"{count:,} leaves of {LEAF[0]} x {LEAF[1]}"
+            if contender.is_compiled:
+                yield _bowl(contender, "first step", setting, LEAF, count, is_first_call=True)
+            yield _bowl(contender, "step", setting, LEAF, count)
+    for contender in contenders:
+        for size in PARAMETERS:
+            if _fits(size):
+                yield _bowl(contender, "step", f"{size:.0e} parameters".replace("+0", ""), (size,))
+    for contender in contenders:
+        for batch in BATCHES:
+            size = Size((64, 64, 10), batch, {}, {})
+            theirs = _peer(contender).step(*start(size), RATE)
+            yield Pair(
+                "scaling", "step", contender.backend, str(size), ours(size, contender.selector),
+                theirs, contender.peer, BAR, contender.wait,
+            )  # fmt: skip
+
+
+def _contenders() -> Iterator[Contender]:
+    if importlib.util.find_spec("jax") and importlib.util.find_spec("optax"):
+        import jax
+
+        yield Contender(
+            "jax", AutoJax(), "jax_steps", "donated jit, optax", True, jax.block_until_ready
+        )
+    if importlib.util.find_spec("autograd"):
+        yield Contender(
+            "autograd", AutoAutograd(), "autograd_steps", "autograd.numpy, numpy Adam", False, _same
+        )
+    if importlib.util.find_spec("torch"):
+        yield Contender("torch", AutoTorch(), "torch_steps", "fused Adam", False, _same)
+
+
+def _bowl(
+    contender: Contender,
+    name: str,
+    setting: str,
+    shape: tuple[int, ...],
+    count: int = 1,
+    is_first_call: bool = False,
+) -> Pair:
+    """A step down a sum of squares: next to no arithmetic, so that what a leaf costs is seen."""
+    sides = (
+        functools.partial(bowl, contender.selector),
+        functools.partial(_peer(contender).bowl, rate=RATE),
+    )
+    # The arrays are made when they are needed first: the next pair's do not lie beside these.
+    calls = [(_anew if is_first_call else _once)(side, shape, count) for side in sides]
+    return Pair(
+        "scaling", name, contender.backend, setting, calls[0], calls[1], contender.peer, BAR,
+        contender.wait, is_first_call, 3 if is_first_call else 5 if count > 100 else None,
+    )  # fmt: skip
+
+
+def _leaves(shape: tuple[int, ...], count: int) -> list[Any]:
+    return [np.full(shape, 1 + i / count, np.float32) for i in range(count)]
+
+
+def _anew(side: Callable[..., Any], shape: tuple[int, ...], count: int) -> Callable[[], Any]:
+    """Begins a new run at each call, and makes its first step."""
+    leaves = _leaves(shape, count)
+    return lambda: side(leaves)()
+
+
+def _once(side: Callable[..., Any], shape: tuple[int, ...], count: int) -> Callable[[], Any]:
+    """Begins a run at the first call, and makes one step at each."""
+    begun: list[Callable[[], Any]] = []
+
+    def call() -> Any:
+        if not begun:
+            begun.append(side(_leaves(shape, count)))
+        return begun[0]()
+
+    return call
+
+
+def _fits(size: int) -> bool:
+    """Whether both sides go into half of the memory that is free now."""
+    # parameters, two moments, gradients, and a copy in passing; float32; two sides
+    needed = 5 * 4 * size * 2
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return size <= 10**7
+    return needed <= free / 2
+
+
+def _peer(contender: Contender) -> Any:
+    return importlib.import_module(f"polylux_benchmarks.peers.{contender.module}")
+
+
+def _same(result: Any) -> Any:
+    return result
