@@ -12,16 +12,25 @@ import pytest
 
 import polylux
 
-PACKAGES = [
+LIBRARIES = [
     "polylux", "polylux_torch", "polylux_jax", "polylux_autograd", "polylux_finitediff",
     "polylux_conformance",
 ]  # fmt: skip
 
+# The last is a command only: nobody's types depend on it.
+PACKAGES = [*LIBRARIES, "polylux_benchmarks"]
+
+DATA = {"polylux_conformance/oracle/cases.json.gz"}
+
 
 @pytest.fixture(scope="session")
 def files(wheel: Path) -> dict[str, str]:
+    """The text of each file, and none for data."""
     with zipfile.ZipFile(wheel) as archive:
-        return {name: archive.read(name).decode() for name in archive.namelist()}
+        return {
+            name: "" if name in DATA else archive.read(name).decode()
+            for name in archive.namelist()
+        }
 
 
 def metadata(files: dict[str, str], name: str) -> str:
@@ -29,21 +38,26 @@ def metadata(files: dict[str, str], name: str) -> str:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_each_package_is_there_and_typed(files: dict[str, str], package: str) -> None:
+def test_each_package_is_there(files: dict[str, str], package: str) -> None:
     assert f"{package}/__init__.py" in files
-    assert f"{package}/py.typed" in files
+    assert (f"{package}/py.typed" in files) or package not in LIBRARIES
 
 
 def test_nothing_else_is_there(files: dict[str, str]) -> None:
     tops = {name.partition("/")[0] for name in files}
     assert tops == {*PACKAGES, f"polylux-{polylux.__version__}.dist-info"}
-    assert {Path(name).suffix for name in files if ".dist-info" not in name} == {".py", ".typed"}
+    others = {
+        name
+        for name in files
+        if ".dist-info" not in name and Path(name).suffix not in (".py", ".typed")
+    }
+    assert others == DATA
 
 
 def test_every_source_file_is_there(files: dict[str, str], root: Path) -> None:
     written = {
         str(path.relative_to(place))
-        for place in (root / "src", root / "backends", root / "conformance")
+        for place in (root / n for n in ("src", "backends", "conformance", "benchmarks"))
         for path in place.rglob("*.py")
     }
     assert written == {name for name in files if name.endswith(".py")}
@@ -68,7 +82,7 @@ def test_metadata(files: dict[str, str]) -> None:
     assert about["Requires-Python"] == ">=3.11"
     assert about["License-Expression"] == "MIT"
     extras: Any = about.get_all("Provides-Extra")
-    assert set(extras) == {"torch", "jax", "autograd", "all", "demo", "conformance", "dev"}
+    assert set(extras) == {"torch", "jax", "autograd", "all", "demo", "conformance", "bench", "dev"}
     needs: Any = about.get_all("Requires-Dist")
     always = {need.partition(">=")[0] for need in needs if "extra ==" not in need}
     assert always == {"numpy", "optree", "array-api-compat", "typer", "rich"}
