@@ -89,7 +89,7 @@ def device(array: Any) -> str:
     """`"cpu:0"`; several devices are joined, and a traced value is where its trace will run."""
     if isinstance(array, jax.core.Tracer):
         return "traced"
-    return ",".join(sorted(f"{d.platform}:{d.id}" for d in array.devices()))
+    return _names_of(frozenset(array.devices()))
 
 
 def dtype(name: str) -> Any:
@@ -168,6 +168,11 @@ def _to_numpy(array: Any) -> np.ndarray[Any, Any]:
             "keep jax.random.key_data(key) instead"
         )
     return np.asarray(array)
+
+
+@functools.lru_cache(maxsize=64)
+def _names_of(devices: frozenset[Any]) -> str:
+    return ",".join(sorted(f"{d.platform}:{d.id}" for d in devices))
 
 
 def _target(selector: ADType) -> Any:
