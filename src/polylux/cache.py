@@ -46,7 +46,15 @@ class Captured:
 
     def _look_into(self, function: Any, seen: set[int]) -> None:
         function = getattr(function, "__func__", function)
-        if not isinstance(function, types.FunctionType) or id(function) in seen:
+        if id(function) in seen:
+            return
+        if isinstance(function, Spec | tuple | dict):  # layers hold functions, and further layers
+            seen.add(id(function))
+            parts = function if isinstance(function, tuple | dict) else vars(function)
+            for part in parts.values() if isinstance(parts, dict) else parts:
+                self._look_into(part, seen)
+            return
+        if not isinstance(function, types.FunctionType):
             return
         seen.add(id(function))
         for cell in function.__closure__ or ():
@@ -62,9 +70,16 @@ class Captured:
 
     def unchanged(self) -> bool:
         """Whether a function called now would see what it saw then."""
-        return all(_same(_contents(cell), value) for cell, value in self._cells) and all(
-            _same(namespace.get(name), value) for namespace, name, value in self._globals
-        )
+        # Loops: this is looked at in every call of a function that may run in microseconds.
+        for cell, value in self._cells:
+            now = _contents(cell)
+            if now is not value and not _same(now, value):
+                return False
+        for namespace, name, value in self._globals:
+            now = namespace.get(name)
+            if now is not value and not _same(now, value):
+                return False
+        return True
 
 
 class Entry:
@@ -188,6 +203,9 @@ class LRU:
 
     def __init__(self, size: int = 128) -> None:
         self._caches: OrderedDict[Any, tuple[Any, Cache]] = OrderedDict()
+        self._recalled: dict[Hashable, Any] = {}
+        self.recall = self._recalled.get
+        """What was remembered under a key, or None."""
         self._size = size
         self._lock = threading.Lock()
 
@@ -207,10 +225,19 @@ class LRU:
                 self._caches.move_to_end(key)
             return found[1]
 
+    def remember(self, key: Hashable, call: Any) -> None:
+        """Keep what the next call may be known by, in place of the oldest of many."""
+        with self._lock:
+            self._recalled.pop(key, None)
+            self._recalled[key] = call
+            if len(self._recalled) > self._size:
+                del self._recalled[next(iter(self._recalled))]
+
     def clear(self) -> None:
         """Forget all entries."""
         with self._lock:
             self._caches.clear()
+            self._recalled.clear()
 
     def __len__(self) -> int:
         return len(self._caches)

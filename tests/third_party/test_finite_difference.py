@@ -192,7 +192,7 @@ def test_its_errors_are_polyluxs(run_user_script: Run) -> None:
         "DomainError AutoDifference(step=...) must be above zero, got 0.0",
         "OptionError AutoDifference got an unknown keyword 'stpe'; did you mean 'step'?",
         "UnknownBackendError no backend named 'finite_diference' is registered; "
-        "did you mean 'finite_difference'?",
+        "did you mean 'finite_difference' or 'finitediff'?",
     ]
 
 

@@ -23,6 +23,9 @@ from polylux.typing import PyTree
 Arrays = tuple[Any, ...]
 
 
+_NO_STATS = tree.flatten({}, arrays.is_array)[1]
+
+
 class Call:
     """An objective with everything but the arrays: what one trace is made for."""
 
@@ -73,6 +76,8 @@ class Call:
         state_arrays, state_structure = tree.flatten(new_states, self._is_own)
         if states and state_structure == self.states:
             check_states(self.findings, state_structure, states, state_arrays)
+        if type(stats) is dict and not stats:  # as of every loss
+            return loss, state_arrays, (state_structure, _NO_STATS)
         stats_arrays, stats_structure = tree.flatten(stats, self._is_own)
         return loss, (*state_arrays, *stats_arrays), (state_structure, stats_structure)
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from polylux import registry
-from polylux.backend import Backend, Plugin
+from polylux.backend import Backend, Capability, Plugin
 from polylux.cli._app import app
 from polylux.registry import _registry
 from polylux.selectors import ADType
@@ -33,9 +33,13 @@ def invoke() -> Callable[..., Any]:
 
 @pytest.fixture
 def available() -> list[str]:
-    """Names of the backends that can run, at least one, with what the demo needs besides."""
+    """Names of the backends that the demo takes by itself: at least one, and what else it needs."""
     importlib.import_module("sklearn")
-    found = [info.name for info in registry.backends() if info.available]
+    found = [
+        info.name
+        for info in registry.backends()
+        if info.available and Capability.REVERSE in registry.load_backend(info.name).capabilities
+    ]
     if not found:
         raise ModuleNotFoundError("No module named 'autograd'", name="autograd")
     return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from polylux.cli._plot import DPI, SIZE
@@ -28,12 +30,25 @@ def blocks(readme: str, language: str) -> list[str]:
 def test_the_example_runs_and_prints_what_is_said(readme: str) -> None:
     for framework in ("torch", "jax"):
         importlib.import_module(framework)
-    (example,) = blocks(readme, "python")
+    example, _ = blocks(readme, "python")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert f"It prints `{done.stdout.strip()}`." in readme
+
+
+def test_the_derivatives_are_what_calculus_says(readme: str) -> None:
+    _, example = blocks(readme, "python")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    hessian, product, *_, jacobian, agrees = done.stdout.splitlines()
+    np.testing.assert_allclose(json.loads(hessian), np.eye(2), atol=1e-15)
+    np.testing.assert_allclose(json.loads(product), [1, 0], atol=1e-15)
+    assert jacobian == "[[1.0, 0.0], [0.0, 1.0]]"
+    assert agrees == "True"
 
 
 def test_the_example_has_15_lines(readme: str) -> None:

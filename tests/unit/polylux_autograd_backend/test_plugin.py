@@ -24,11 +24,12 @@ def test_the_plugin_describes_the_backend() -> None:
     assert plugin.backend == f"{AutogradBackend.__module__}:{AutogradBackend.__name__}"
 
 
-def test_it_claims_all_but_staging_and_donation() -> None:
+def test_it_claims_all_but_staging_donation_and_vmap() -> None:
     assert issubclass(AutogradBackend, Backend)
     assert frozenset(Capability) - AutogradBackend.capabilities == {
         Capability.STAGING,
         Capability.DONATION,
+        Capability.VMAP,
     }
     assert AutogradBackend.float64 is Accuracy.EXACT
 

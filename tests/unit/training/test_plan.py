@@ -171,3 +171,22 @@ def test_two_runs_of_one_state_do_not_share_their_numbers() -> None:
         np.testing.assert_array_equal(
             to_host(ts.parameters)["w"], to_host(alone.parameters)["w"]
         )
+
+
+@pytest.mark.parametrize("kind", ["chain", "compact"])
+def test_what_a_function_inside_a_layer_captures_is_seen_to_change(kind: str) -> None:
+    scale = 1.0
+
+    def scaled(x: Any) -> Any:
+        return scale * x
+
+    if kind == "chain":
+        layer: Any = polylux.layers.Chain(polylux.layers.Dense(3, 3), scaled)
+    else:
+        layer = polylux.compact(lambda s, x: scaled(s.dense(x)), dense=polylux.layers.Dense(3, 3))
+    ts = TrainState(layer, *polylux.setup(np.random.default_rng(0), layer), Adam(0.1))
+    batch = (np.ones((2, 3), np.float32), np.ones((2, 3), np.float32))
+    ts = run(AutoJax(), 3, ts, batch, step=single_train_step)
+    scale = 0.0
+    _, loss, _, _ = single_train_step(AutoJax(), MSELoss(), batch, ts)
+    assert float(loss) == 1.0
