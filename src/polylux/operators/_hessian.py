@@ -7,7 +7,7 @@ from typing import Any
 
 from polylux.operators._hvp import gradient_of
 from polylux.operators._levels import Arrays
-from polylux.operators._operator import Operator, Sizes, Task
+from polylux.operators._operator import Operator, Sizes
 from polylux.operators._results import like_x, value_tree, x_by_x
 from polylux.operators._routes import (
     CALL,
@@ -17,6 +17,7 @@ from polylux.operators._routes import (
     symmetric_cost,
     symmetric_route,
 )
+from polylux.operators._task import Task
 from polylux.selectors import ADType
 from polylux.typing import PyTree
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polylux.operators._levels import Arrays
-from polylux.operators._operator import Operator, Sizes, Task
+from polylux.operators._operator import Operator, Sizes
 from polylux.operators._results import like_one_x, like_x, value_tree
 from polylux.operators._routes import (
     CALL,
@@ -19,6 +19,7 @@ from polylux.operators._routes import (
     symmetric_cost,
     symmetric_route,
 )
+from polylux.operators._task import Task
 from polylux.selectors import ADType
 from polylux.typing import PyTree
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polylux.operators._levels import Arrays
-from polylux.operators._operator import Operator, Sizes, Task
+from polylux.operators._operator import Operator, Sizes
 from polylux.operators._results import output_by_x, value_tree
 from polylux.operators._routes import (
     CALL,
@@ -17,6 +17,7 @@ from polylux.operators._routes import (
     jacobian_route,
     needs_output_first,
 )
+from polylux.operators._task import Task
 from polylux.selectors import ADType
 from polylux.typing import PyTree
 

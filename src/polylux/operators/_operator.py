@@ -1,4 +1,4 @@
-"""Operator: what tells one operator from another, and how a call of it runs."""
+"""Operator: what tells one operator from another."""
 
 from __future__ import annotations
 
@@ -6,62 +6,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from polylux import arrays, tree
-from polylux.backend import Backend
-from polylux.cache import OPERATORS, Entry
-from polylux.errors import OptionError, ShapeError, TreeError
-from polylux.flat import Layout
-from polylux.operators._levels import Arrays, Level
-from polylux.operators._routes import Cost, Means, resolve
-from polylux.operators._trees import (
-    Cotangent,
-    Returned,
-    cast,
-    flatten_untied,
-    lay_out_point,
-    numbers_as_arrays,
-    require_one_length,
-    require_shape,
-)
-from polylux.running import run
+from polylux.operators._levels import Arrays
+from polylux.operators._recall import results
+from polylux.operators._routes import Cost, Means
+from polylux.operators._task import Task
 from polylux.selectors import ADType
-from polylux.tree import Structure
 from polylux.typing import PyTree
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """One run of an operator's kernel.
-
-    Attributes
-    ----------
-    outer, inner : Level
-        The same where derivatives are of first order.
-    function : callable
-        Of the leaves: `(outputs, aux)`.
-    leaves : tuple of arrays
-    directions : tuple of arrays
-        Tangents, one for each leaf; empty where the operator takes none.
-    cotangents : callable
-        Of the outputs: one for each.
-    several : bool
-        Whether directions have a leading axis.
-    xp : namespace
-    """
-
-    outer: Level
-    inner: Level
-    function: Callable[..., tuple[Arrays, Arrays]]
-    leaves: Arrays
-    directions: Arrays
-    cotangents: Callable[[Arrays], Arrays]
-    several: bool
-    xp: Any
-
-    def scalar(self, *leaves: Any) -> tuple[Any, Arrays]:
-        """The function, whose one output is a 0-d array."""
-        (value,), aux = self.function(*leaves)
-        return value, aux
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,6 +71,11 @@ class Operator:
     is_scalar: bool = False
     needs_output: Callable[[Means, Means, int], bool] = lambda outer, inner, inputs: False
 
+    @property
+    def compares_shapes(self) -> bool:
+        """Whether the shapes of the arguments are looked at before `f` is called."""
+        return self.of_a_number or self.direction == "x"
+
     def __call__(
         self,
         f: Callable[..., Any],
@@ -131,8 +86,7 @@ class Operator:
         batched: bool = False,
     ) -> tuple[Any, ...]:
         """All results of a call, and the auxiliary output if there is one."""
-        call = Call(self, f, selector, x, rest, has_aux, batched)
-        return call.results(call.staged(), len(self.trees))
+        return results(self, len(self.trees), f, selector, x, rest, has_aux, batched)
 
     def last(
         self,
@@ -144,194 +98,5 @@ class Operator:
         batched: bool = False,
     ) -> Any:
         """The last result alone, or with the auxiliary output as a pair."""
-        call = Call(self, f, selector, x, rest, has_aux, batched)
-        found = call.results(call.staged(), 1)
+        found = results(self, 1, f, selector, x, rest, has_aux, batched)
         return found if has_aux else found[0]
-
-
-class Call:
-    """The arguments of one call of an operator, moved to the backend and flattened."""
-
-    __slots__ = (
-        "backend", "batched", "constants", "constants_structure", "direction_structure",
-        "directions", "f", "fixed", "given_selector", "has_aux", "layout", "levels", "operator",
-        "selector", "trainable",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        operator: Operator,
-        f: Callable[..., Any],
-        selector: ADType,
-        x: PyTree,
-        rest: tuple[Any, ...],
-        has_aux: bool,
-        batched: bool,
-    ) -> None:
-        if not callable(f):
-            raise OptionError(
-                f"expected a callable as the first argument, got {f!r}; the order is "
-                f"({', '.join(_order(operator))})"
-            )
-        if operator.direction and not rest:
-            raise OptionError(
-                f"{operator.name} takes a direction after the point x; the order is "
-                f"({', '.join(_order(operator))})"
-            )
-        backend, concrete, outer, inner = resolve(selector, operator.name, operator.order)
-        found, layout = lay_out_point(x)
-        if operator.of_a_number:
-            _require_number(operator.name, found, layout)
-        direction: PyTree = ()
-        if operator.direction:
-            direction, *constants = rest
-        else:
-            constants = list(rest)
-        self.operator = operator
-        self.f = f
-        self.given_selector = selector
-        self.selector = concrete
-        self.backend: Backend = backend
-        inner_level = Level(backend, concrete, inner)
-        self.levels = (
-            inner_level if outer is inner else Level(backend, concrete, outer),
-            inner_level,
-        )
-        self.layout = layout
-        self.has_aux = has_aux
-        self.batched = batched
-        self.trainable, self.fixed = layout.split(arrays.move(found, backend, concrete))
-        given, self.direction_structure = self._flatten_direction(direction)
-        self.directions = arrays.move(given, backend, concrete)
-        others, self.constants_structure = tree.flatten(tuple(constants), arrays.is_array)
-        self.constants = arrays.move(others, backend, concrete)
-        if operator.direction == "x":
-            for array, leaf, path in zip(
-                self.directions, self.trainable, layout.paths(), strict=True
-            ):
-                require_shape(array, leaf, batched, f"direction{path and ' at ' + path}")
-            require_one_length(self.directions, batched)
-
-    def staged(self) -> Callable[..., Any]:
-        """The function of the groups of arrays that runs the operator, from the cache if staged."""
-        backend, selector = self.backend, self.selector
-        if not backend.is_staged(selector) or backend.is_tracing():
-            # Inside a trace the function may have captured traced values, which no cache may keep.
-            return self.function()
-        name = self.operator.name
-        # Under SecondOrder the outer mode is no part of the backend's own selector.
-        outer = self.levels[0].means.asked
-        cache = OPERATORS.of(self.f, (name, selector, outer, self.has_aux, self.batched))
-        parts = (name, self.f, self.layout, self.direction_structure, self.constants_structure)
-        entry = cache.find(parts)
-        if entry is None:
-            names = ("operator", "function", "x", "direction", "constants")
-            entry = Entry(names, parts, backend.stage(self.function(), selector))
-            cache.add(entry, is_staged=True)
-        return entry.staged
-
-    def results(self, function: Callable[..., Any], count: int) -> tuple[Any, ...]:
-        """What `function` gives for the arrays of this call, the last `count` groups as trees."""
-        groups = (self.trainable, self.fixed, self.directions, self.constants)
-        scope = self.backend.precision_scope([array for group in groups for array in group])
-        found: tuple[Any, ...] = run(self.backend, scope, self._trees, function, groups, count)
-        return found
-
-    def function(self) -> Callable[..., Any]:
-        """The operator as a function of groups of arrays, which holds none of them."""
-        operator, f, layout, constants = (
-            self.operator, self.f, self.layout, self.constants_structure,
-        )  # fmt: skip
-        backend, selector, has_aux, several = (
-            self.backend, self.selector, self.has_aux, self.batched,
-        )  # fmt: skip
-        outer, inner = self.levels
-        cotangent = Cotangent(self.direction_structure, several)
-        takes_tangents = operator.direction == "x"
-        xp = backend.namespace
-
-        def function(trainable: Any, fixed: Any, directions: Any, others: Any) -> Any:
-            rest = constants.unflatten(others)
-            returned = Returned(backend, selector, has_aux, operator.is_scalar)
-
-            def flat(*leaves: Any) -> tuple[Arrays, Arrays]:
-                return returned.take(f(layout.unflatten(leaves, fixed), *rest))
-
-            def cotangents(outputs: Arrays) -> Arrays:
-                return cotangent.beside(returned, directions, outputs, xp)
-
-            tangents: Arrays = ()
-            if takes_tangents:
-                tangents = tuple(map(cast, directions, trainable, [xp] * len(directions)))
-            task = Task(outer, inner, flat, trainable, tangents, cotangents, several, xp)
-            found, aux = operator.kernel(task)
-            return (found, aux), (returned.outputs, returned.aux)
-
-        return function
-
-    def with_arrays(self, trainable: Arrays, directions: Arrays, constants: Arrays) -> Call:
-        """The same call of other arrays, where none is an integer array of the point."""
-        call = Call.__new__(Call)
-        for name in Call.__slots__:  # copy.copy takes four times as long
-            setattr(call, name, getattr(self, name))
-        call.trainable, call.fixed = trainable, ()
-        call.directions, call.constants = directions, constants
-        return call
-
-    def forget_arrays(self) -> None:
-        """Keep only what tells this call from others."""
-        self.trainable = self.fixed = self.directions = self.constants = ()
-
-    def _trees(
-        self, function: Callable[..., Any], groups: tuple[Any, ...], count: int
-    ) -> tuple[Any, ...]:
-        (found, aux), (outputs, aux_structure) = function(*groups)
-        cut = len(outputs.fixed)
-        results = [
-            make(group, self, outputs, aux[:cut])
-            for make, group in zip(self.operator.trees[-count:], found[-count:], strict=True)
-        ]
-        if self.has_aux:
-            results.append(aux_structure.unflatten(aux[cut:]))
-        return tuple(results)
-
-    def _flatten_direction(self, direction: PyTree) -> tuple[list[Any], Structure]:
-        """The arrays of a direction, and the structure that tells their places."""
-        if not self.operator.direction:
-            return [], _NO_STRUCTURE
-        if self.operator.direction == "output":
-            return flatten_untied(numbers_as_arrays(direction))
-        structure = self.layout.structure
-        found = tree.flatten_like(
-            numbers_as_arrays(direction), structure, "the direction is a tree like x", _equal
-        )
-        paths = structure.paths()
-        for place in self.layout.trainable:
-            if not arrays.is_array(found[place]):
-                at = f" at {paths[place]}" if paths[place] else ""
-                raise TreeError(
-                    f"the direction has {found[place]!r}{at}, and x has an array there; use zeros "
-                    "where it is not to move"
-                )
-        return [found[place] for place in self.layout.trainable], _NO_STRUCTURE
-
-
-def _order(operator: Operator) -> list[str]:
-    direction = {"x": ["direction"], "output": ["cotangent"], "": []}[operator.direction]
-    return ["f", "selector", "x", *direction, "*constants"]
-
-
-def _equal(a: Any, b: Any) -> bool:
-    return bool((arrays.host_arrays([a])[0] == arrays.host_arrays([b])[0]).all())
-
-
-def _require_number(name: str, found: Arrays, layout: Layout) -> None:
-    if len(layout.structure.slots) > 1 or layout.structure.treedef.num_nodes > 1 or found[0].shape:
-        raise ShapeError(
-            f"{name} takes a function of one number, and x is {layout.structure.treedef} with "
-            f"shapes {[tuple(a.shape) for a in found]}; use jacobian, or gradient for a scalar "
-            "function"
-        )
-
-
-_NO_STRUCTURE = tree.flatten((), arrays.is_array)[1]

@@ -9,7 +9,8 @@ from polylux import arrays, tree
 from polylux.cache import Captured
 from polylux.dtypes import dtype_name
 from polylux.errors import PolyluxError, PreparationError
-from polylux.operators._operator import Call
+from polylux.operators._call import Call
+from polylux.operators._recall import Pattern
 from polylux.operators._table import look_up
 from polylux.selectors import ADType
 from polylux.typing import PyTree
@@ -24,19 +25,17 @@ class Prepared:
     __slots__ = (
         "_call",
         "_captured",
-        "_count",
         "_devices",
         "_kind",
         "_name",
-        "_quick",
+        "_pattern",
         "_shown",
         "_staged",
     )
 
-    def __init__(self, name: str, call: Call, count: int, args: tuple[Any, ...]) -> None:
+    def __init__(self, name: str, call: Call, args: tuple[Any, ...]) -> None:
         self._name = name
         self._call = call
-        self._count = count
         self._captured = Captured((call.f,))
         self._kind = _kind(call)
         tracing = call.backend.is_tracing()
@@ -46,21 +45,19 @@ class Prepared:
         self._staged = function
         if call.backend.is_staged(call.selector) and not tracing:
             self._staged = call.backend.stage(function, call.selector)
-            call.results(self._staged, count)
-        self._quick = None if tracing else _Quick.of(call, args)
+            call.results(self._staged)
+        self._pattern = None if tracing else Pattern.of(call, args, shapes=True, devices=True)
         call.forget_arrays()
 
     def __call__(self, x: PyTree, *rest: Any) -> Any:
-        mine = self._call
+        mine, pattern = self._call, self._pattern
         tracing = mine.backend.is_tracing()
-        call = None if tracing or self._quick is None else self._quick.fill(mine, (x, *rest))
-        if call is None:
-            call = self._checked(x, rest, tracing)
+        groups = None if tracing or pattern is None else pattern.groups(x, rest)
+        call = mine if groups is not None else self._checked(x, rest, tracing)
         if not self._captured.unchanged():
             raise self._error((x, *rest))
         # Inside a trace the values that f captures may be traced ones.
-        function = mine.function() if tracing else self._staged
-        results = call.results(function, self._count)
+        results = call.results(mine.function() if tracing else self._staged, groups)
         return results[0] if len(results) == 1 else results
 
     def _checked(self, x: PyTree, rest: tuple[Any, ...], tracing: bool) -> Call:
@@ -68,8 +65,9 @@ class Prepared:
         mine = self._call
         try:
             call = Call(
-                mine.operator, mine.f, mine.given_selector, x, rest, mine.has_aux, mine.batched
-            )
+                mine.operator, mine.count, mine.f, mine.given_selector, x, rest, mine.has_aux,
+                mine.batched,
+            )  # fmt: skip
         except PolyluxError as error:
             # An argument that does not fit the others may be one that has changed.
             if self._changes((x, *rest)):
@@ -105,55 +103,6 @@ class Prepared:
             f"this {self._name} was prepared for other arguments; prepare it again for these:\n"
             + "\n".join(lines)
         )
-
-
-class _Quick:
-    """A short check for arguments that are the backend's own arrays, each once, and nothing else.
-
-    Looking at each argument by itself, and at where it could be, takes longer than many a compiled
-    function runs.
-    """
-
-    __slots__ = ("_cuts", "_kinds", "_treedef")
-
-    def __init__(self, treedef: Any, cuts: tuple[int, int], kinds: list[Any]) -> None:
-        self._treedef = treedef
-        self._cuts = cuts
-        self._kinds = kinds
-
-    @classmethod
-    def of(cls, call: Call, args: tuple[Any, ...]) -> _Quick | None:
-        """The check for arguments of this kind; None if it would not do."""
-        leaves, treedef = tree.leaves(args)
-        points, directions = len(call.layout.structure.slots), len(call.directions)
-        in_order = [
-            *call.layout.split(range(points))[0], *range(points, points + directions),
-            *range(points + directions, len(leaves)),
-        ]  # fmt: skip
-        found = (*call.trainable, *call.directions, *call.constants)
-        if call.fixed or in_order != list(range(len(leaves))) or len(found) != len(leaves):
-            return None  # a static, an integer array, or a tied leaf
-        kinds = [_kind_of_array(call, array) for array in found]
-        return cls(treedef, (points, points + directions), kinds)
-
-    def fill(self, call: Call, args: tuple[Any, ...]) -> Call | None:
-        """The call with these arguments; None if only a longer look can tell."""
-        leaves, treedef = tree.leaves(args)
-        if treedef != self._treedef or [_kind_of_array(call, leaf) for leaf in leaves] != (
-            self._kinds
-        ):
-            return None
-        first, second = self._cuts
-        parts = leaves[:first], leaves[first:second], leaves[second:]
-        if any(len(set(map(id, part))) < len(part) for part in parts):
-            return None
-        return call.with_arrays(*map(tuple, parts))
-
-
-def _kind_of_array(call: Call, array: Any) -> Any:
-    if not call.backend.owns(type(array)):
-        return None
-    return type(array), array.shape, array.dtype, call.backend.device(array)
 
 
 def prepare(
@@ -206,8 +155,8 @@ def prepare(
     <prepared gradient with AutoAutograd() for x: float64[2] on cpu>
     """
     found, count = look_up(operator)
-    call = Call(found, f, selector, x, args, has_aux, batched)
-    return Prepared(operator.__name__, call, count, (x, *args))
+    call = Call(found, count, f, selector, x, args, has_aux, batched)
+    return Prepared(operator.__name__, call, (x, *args))
 
 
 def _kind(call: Call) -> tuple[Any, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from polylux.flat import Layout
+from polylux.operators._call import Call
 from polylux.operators._levels import Arrays, Blocks
-from polylux.operators._operator import Call
 from polylux.typing import PyTree
 
 

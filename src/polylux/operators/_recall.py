@@ -1,0 +1,204 @@
+"""Recall: all of a call of an operator but its arrays, kept from one call to the next."""
+
+from __future__ import annotations
+
+import operator as op
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from polylux import registry, tree
+from polylux.cache import OPERATORS, Cache, Entry
+from polylux.operators._call import Call, Groups
+from polylux.selectors import ADType
+from polylux.typing import PyTree
+
+if TYPE_CHECKING:
+    from polylux.operators._operator import Operator
+
+
+def results(
+    operator: Operator,
+    count: int,
+    f: Callable[..., Any],
+    selector: ADType,
+    x: PyTree,
+    rest: tuple[Any, ...],
+    has_aux: bool,
+    batched: bool,
+) -> tuple[Any, ...]:
+    """The last `count` results of an operator, and the auxiliary output if there is one."""
+    known = OPERATORS.recall((operator.name, count, id(f))) or OPERATORS.recall(
+        (operator.name, count, type(selector))
+    )
+    if known is not None:
+        groups = known.groups(f, selector, x, rest, has_aux, batched)
+        if groups is not None:
+            found: tuple[Any, ...] = known.results(f, groups)
+            return found
+    call = Call(operator, count, f, selector, x, rest, has_aux, batched)
+    staged = call.staged()
+    function = call.function() if staged is None else staged[1].staged
+    found = call.results(function)
+    if staged is not None or not call.backend.is_tracing():
+        pattern = Pattern.of(call, (x, *rest), shapes=operator.compares_shapes)
+        if pattern is not None and pattern.was_own:
+            known = Known(call, pattern, staged)
+            # A function that is not staged leaves nothing behind, and is not kept alive either.
+            OPERATORS.remember((operator.name, count, known.names), known)
+    return found
+
+
+class Known:
+    """A call made ready, which the next one may be with other arrays.
+
+    Finding it, by identity, is what a call costs beside its arrays: nothing is laid out, resolved
+    or compared by value that cannot have changed. A call that it does not fit (a Python number
+    among the arguments, an array of another library or kind, an integer array in the point)
+    takes the long way, through `Call`.
+
+    Parameters
+    ----------
+    call : Call
+    pattern : Pattern
+        Of its arguments.
+    staged : (Cache, Entry) or None
+        Where its function is staged.
+    """
+
+    __slots__ = ("_call", "_generation", "_pattern", "_staged", "names")
+
+    def __init__(self, call: Call, pattern: Pattern, staged: tuple[Cache, Entry] | None) -> None:
+        self._call = call.with_arrays((), (), ())
+        self._pattern = pattern
+        self._generation = registry.generation()
+        self._staged = staged
+        self.names: Any = id(call.f)
+        """What it is found by: the function, or whatever function under this class of selector."""
+        if staged is None:
+            self._call.f = _no_function
+            self.names = type(call.given_selector)
+
+    def groups(
+        self,
+        f: Callable[..., Any],
+        selector: ADType,
+        x: PyTree,
+        rest: tuple[Any, ...],
+        has_aux: bool,
+        batched: bool,
+    ) -> Groups | None:
+        """The arrays of a call with these arguments; None if it is not this call with others."""
+        call, staged = self._call, self._staged
+        if (
+            not (selector is call.given_selector or selector == call.given_selector)
+            or has_aux is not call.has_aux
+            or batched is not call.batched
+            or self._generation != registry.generation()
+        ):
+            return None
+        if staged is None:
+            if not callable(f):
+                return None
+        elif f is not call.f or call.backend.is_tracing() or not staged[1].is_valid():
+            return None
+        return self._pattern.groups(x, rest)
+
+    def results(self, f: Callable[..., Any], groups: Groups) -> tuple[Any, ...]:
+        """What a call of `f` with these arrays gives."""
+        call = self._call
+        if self._staged is not None:
+            cache, entry = self._staged
+            cache.found()
+            return call.results(entry.staged, groups)
+        call = call.with_arrays(groups[0], groups[2], groups[3])
+        call.f = f
+        return call.results(call.function())
+
+
+class Pattern:
+    """What arguments look like that are the backend's own arrays, each once, and nothing else.
+
+    Looking at each argument by itself, and at where it could be, takes longer than many a compiled
+    function runs.
+
+    Attributes
+    ----------
+    was_own : bool
+        Whether the arguments were the backend's own arrays before they were moved.
+    """
+
+    __slots__ = ("_backend", "_cuts", "_kinds", "_selector", "_treedef", "was_own")
+
+    def __init__(
+        self, call: Call, treedef: Any, cuts: tuple[int, int], kinds: list[Any], was_own: bool
+    ) -> None:
+        self._backend = call.backend
+        self._selector = call.selector
+        self._treedef = treedef
+        self._cuts = cuts
+        self._kinds = kinds
+        self.was_own = was_own
+
+    @classmethod
+    def of(
+        cls, call: Call, args: tuple[Any, ...], *, shapes: bool, devices: bool = False
+    ) -> Pattern | None:
+        """That of the arguments of a call; None if they are no such arrays.
+
+        With `shapes`, and with `devices`, arrays of others do not look the same.
+        """
+        leaves, treedef = tree.leaves(args)
+        is_flat = len(leaves) == len(args) and all(map(op.is_, leaves, args))
+        points, directions = len(call.layout.structure.slots), len(call.directions)
+        in_order = [
+            *call.layout.split(range(points))[0], *range(points, points + directions),
+            *range(points + directions, len(leaves)),
+        ]  # fmt: skip
+        found = (*call.trainable, *call.directions, *call.constants)
+        if call.fixed or in_order != list(range(len(leaves))) or len(found) != len(leaves):
+            return None  # a static, an integer array, or a tied leaf
+        kinds = [
+            (
+                type(array),
+                array.dtype,
+                array.shape if shapes else None,
+                call.backend.device(array) if devices else None,
+            )
+            for array in found
+        ]
+        was_own = all(type(leaf) is kind[0] for leaf, kind in zip(leaves, kinds, strict=True))
+        return cls(
+            call, None if is_flat else treedef, (points, points + directions), kinds, was_own
+        )
+
+    def groups(self, x: PyTree, rest: tuple[Any, ...]) -> Groups | None:
+        """The arrays of these arguments; None if they look different, or might."""
+        if self._treedef is None:
+            leaves = [x, *rest]
+            if len(leaves) != len(self._kinds):
+                return None
+        else:
+            leaves, treedef = tree.leaves((x, *rest))
+            if treedef != self._treedef:
+                return None
+        for array, (array_type, dtype, shape, device) in zip(leaves, self._kinds, strict=True):
+            if (
+                type(array) is not array_type
+                or array.dtype != dtype
+                or (shape is not None and array.shape != shape)
+                or (device is not None and self._backend.device(array) != device)
+            ):
+                return None
+        if len(leaves) == 1:
+            return tuple(self._backend.to_device(leaves, self._selector)), (), (), ()
+        first, second = self._cuts
+        for part in (leaves[:first], leaves[first:second], leaves[second:]):
+            if len(set(map(id, part))) < len(part):
+                return None
+        moved = tuple(self._backend.to_device(leaves, self._selector))
+        return moved[:first], (), moved[first:second], moved[second:]
+
+
+def _no_function(*args: Any) -> Any:
+    """In place of a function that differs from call to call."""
+    raise AssertionError
