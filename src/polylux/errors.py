@@ -25,7 +25,7 @@ Each derives from :class:`PolyluxError` and from the built-in that a caller woul
     ├── PreparationError              (ValueError)    a prepared operator called with other things
     ├── LeakedTracerError             (RuntimeError)  a traced value used after its trace ended
     ├── GivenAwayError                (RuntimeError)  a train state whose buffers a `_` step took
-    └── DispatchDoctorError           (RuntimeError)  what the dispatch doctor finds, if it is strict
+    └── DispatchDoctorError           (RuntimeError)  what the dispatch doctor finds, where strict
 
     PolyluxWarning                    (UserWarning)
     ├── RetraceWarning                a compiled step that is traced anew again and again

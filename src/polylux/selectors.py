@@ -81,10 +81,6 @@ class Frozen(Mapping[str, Any]):
 ModeOption: TypeAlias = Mode | Literal["forward", "reverse"] | None
 
 
-def _given_mode() -> Any:
-    return dataclasses.field(default=Mode.EITHER, kw_only=True)
-
-
 @dataclasses.dataclass(frozen=True, repr=False)
 class AutoTorch(ADType):
     """PyTorch.
@@ -109,7 +105,10 @@ class AutoTorch(ADType):
     backend: ClassVar[str] = "torch"
     compile: bool | Mapping[str, Any] = False
     device: str | None = None
-    mode: ModeOption = _given_mode()  # type: ignore[assignment, misc]  # a Mode once it is made
+    # A `Mode` once the selector is made.
+    mode: ModeOption = dataclasses.field(  # type: ignore[assignment, misc]
+        default=Mode.EITHER, kw_only=True
+    )
 
     def __post_init__(self) -> None:
         if isinstance(self.compile, Mapping):
@@ -147,7 +146,10 @@ class AutoJax(ADType):
     backend: ClassVar[str] = "jax"
     jit: bool = True
     device: str | None = None
-    mode: ModeOption = _given_mode()  # type: ignore[assignment, misc]  # a Mode once it is made
+    # A `Mode` once the selector is made.
+    mode: ModeOption = dataclasses.field(  # type: ignore[assignment, misc]
+        default=Mode.EITHER, kw_only=True
+    )
 
     def __post_init__(self) -> None:
         if not isinstance(self.jit, bool):
@@ -172,7 +174,10 @@ class AutoAutograd(ADType):
     """
 
     backend: ClassVar[str] = "autograd"
-    mode: ModeOption = _given_mode()  # type: ignore[assignment, misc]  # a Mode once it is made
+    # A `Mode` once the selector is made.
+    mode: ModeOption = dataclasses.field(  # type: ignore[assignment, misc]
+        default=Mode.EITHER, kw_only=True
+    )
 
     def __post_init__(self) -> None:
         _check_mode(self)
