@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from polylux_autograd import _convolution, _dropout, _normalization
+from polylux_autograd import _convolution, _dropout, _losses, _normalization
 from polylux_autograd import array_api as xp
 from polylux_autograd._fused import fused
 from polylux_autograd._gelu import gelu
@@ -363,5 +363,6 @@ KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         **_convolution.KERNELS,
         **_normalization.KERNELS,
         **_dropout.KERNELS,
+        **_losses.KERNELS,
     }
 )

@@ -58,7 +58,7 @@ class Loss(Spec, ABC):
         array of items, and returns anything.
     """
 
-    # Whether the mean over arrays of one shape and dtype may go to `_mean`.
+    # Whether the mean over items of equal weight, none left out, may go to `_mean`.
     _fused: bool = dataclasses.field(default=False, init=False, repr=False, compare=False)
     agg: Aggregation = "mean"
 
@@ -180,15 +180,6 @@ class Loss(Spec, ABC):
         if kind == "integer":
             prediction = xp.astype(prediction, _floating(xp, target))
             kind = kind_of(prediction)
-        if (
-            self._fused
-            and kind == "float"
-            and sample_weight is None
-            and is_array(target)
-            and target.dtype == prediction.dtype
-            and target.shape == prediction.shape
-        ):
-            return self._mean(prediction, detach(target))
         if kind not in ("float", "low"):
             raise DTypeError(
                 f"{type(self).__name__} needs a prediction of real numbers, got "
@@ -197,6 +188,14 @@ class Loss(Spec, ABC):
             )
         dtype = xp.float32 if kind == "low" else prediction.dtype
         targets = self._fit(xp, prediction, detach(target), dtype)
+        if (
+            self._fused
+            and kind == "float"
+            and sample_weight is None
+            and targets.weights is None
+            and targets.kept is None
+        ):
+            return self._mean(prediction, targets.target)
         items = self._items(
             xp,
             xp.astype(prediction, dtype, copy=False),

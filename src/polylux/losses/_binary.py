@@ -6,17 +6,18 @@ import dataclasses
 from typing import Any
 
 from polylux.losses import _options
-from polylux.losses._base import Loss
+from polylux.losses._elementwise import ElementwiseLoss
 from polylux.losses._kernels import binary_cross_entropy_logits_mean
 from polylux.losses._pointwise import (
     binary_cross_entropy,
     binary_cross_entropy_logits,
     binary_focal,
 )
+from polylux.rules import CustomRule
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class BinaryCrossEntropyLoss(Loss):
+class BinaryCrossEntropyLoss(ElementwiseLoss):
     """Cross entropy of two classes; an item is one element.
 
     With `logits=False` the prediction is the probability `p` of the class 1, and an item is
@@ -68,21 +69,21 @@ class BinaryCrossEntropyLoss(Loss):
         _options.flag(self, "logits")
         _options.at_least_zero(self, "epsilon", optional=True)
         _options.fraction(self, "label_smoothing")
-        fused = self.logits and self.agg == "mean" and not self.label_smoothing
-        object.__setattr__(self, "_fused", fused)
 
     def _mean(self, prediction: Any, target: Any) -> Any:
-        return binary_cross_entropy_logits_mean(prediction, target)
+        if self.logits and not self.label_smoothing:
+            return binary_cross_entropy_logits_mean(prediction, target)
+        return super()._mean(prediction, target)
 
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        smoothing = self.label_smoothing or 0.0
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        settings = {"label_smoothing": self.label_smoothing or 0.0}
         if self.logits:
-            return binary_cross_entropy_logits(prediction, target, label_smoothing=smoothing)
-        return binary_cross_entropy(prediction, target, epsilon=epsilon, label_smoothing=smoothing)
+            return binary_cross_entropy_logits, settings
+        return binary_cross_entropy, settings | {"epsilon": epsilon}
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class BinaryFocalLoss(Loss):
+class BinaryFocalLoss(ElementwiseLoss):
     """Focal loss of two classes: cross entropy with less weight for what is predicted well.
 
     An item is `-(1 - q)**gamma * log(q)`, where `q` is the probability given to the target,
@@ -124,5 +125,5 @@ class BinaryFocalLoss(Loss):
         _options.at_least_zero(self, "gamma")
         _options.at_least_zero(self, "epsilon", optional=True)
 
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        return binary_focal(prediction, target, epsilon=epsilon, gamma=self.gamma)
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        return binary_focal, {"epsilon": epsilon, "gamma": self.gamma}

@@ -9,8 +9,13 @@ from polylux.arrays import is_array
 from polylux.errors import ShapeError
 from polylux.losses import _options
 from polylux.losses._base import Loss, Targets
-from polylux.losses._kernels import softmax_cross_entropy, softmax_cross_entropy_mean
-from polylux.losses._labels import along, check_dim, from_labels
+from polylux.losses._kernels import (
+    mean_of_items,
+    softmax_cross_entropy,
+    softmax_cross_entropy_labels_mean,
+    softmax_cross_entropy_mean,
+)
+from polylux.losses._labels import all_known, along, check_dim, from_labels
 from polylux.losses._pointwise import (
     cross_entropy_terms,
     divergence_terms,
@@ -50,21 +55,25 @@ class _LabelLoss(_LaneLoss):
         return None
 
     def _fit(self, xp: Any, prediction: Any, target: Any, dtype: Any) -> Targets:
-        if is_array(target) and kind_of(target) == "integer":
-            check_dim(self, prediction)
-            shape = tuple(prediction.shape)
-            axis = self.dim % len(shape)
-            if tuple(target.shape) == shape[:axis] + shape[axis + 1 :]:
-                return from_labels(
-                    xp,
-                    self,
-                    prediction,
-                    target,
-                    dtype,
-                    self.ignore_index,
-                    self._class_weights(prediction),
-                )
+        if self._are_labels(prediction, target):
+            return from_labels(
+                xp,
+                self,
+                prediction,
+                target,
+                dtype,
+                self.ignore_index,
+                self._class_weights(prediction),
+            )
         return super()._fit(xp, prediction, target, dtype)
+
+    def _are_labels(self, prediction: Any, target: Any) -> bool:
+        if not is_array(target) or kind_of(target) != "integer":
+            return False
+        check_dim(self, prediction)
+        shape = tuple(prediction.shape)
+        axis = self.dim % len(shape)
+        return tuple(target.shape) == shape[:axis] + shape[axis + 1 :]
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
@@ -136,11 +145,27 @@ class CrossEntropyLoss(_LabelLoss):
         _options.fraction(self, "label_smoothing")
         _options.weights(self, "weight")
         plain = not self.label_smoothing and self.weight is None
-        object.__setattr__(self, "_fused", self.logits and self.agg == "mean" and plain)
+        object.__setattr__(self, "_fused", self.agg == "mean" and plain)
 
     def _mean(self, prediction: Any, target: Any) -> Any:
         check_dim(self, prediction)
-        return softmax_cross_entropy_mean(prediction, target, self.dim)
+        if self.logits:
+            return softmax_cross_entropy_mean(prediction, target, self.dim)
+        epsilon = self._epsilon(prediction.dtype)
+        return mean_of_items(prediction, target, cross_entropy_terms, self.dim, epsilon=epsilon)
+
+    def _in_scope(self, prediction: Any, target: Any, sample_weight: Any) -> Any:
+        if (
+            self._fused
+            and self.logits
+            and self.ignore_index is None
+            and sample_weight is None
+            and kind_of(prediction) == "float"
+            and self._are_labels(prediction, target)
+        ):
+            known = all_known(self, target, prediction.shape[self.dim])
+            return softmax_cross_entropy_labels_mean(prediction, target, self.dim, known)
+        return super()._in_scope(prediction, target, sample_weight)
 
     def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
         check_dim(self, prediction)
@@ -215,6 +240,12 @@ class FocalLoss(_LabelLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         _options.at_least_zero(self, "gamma")
+        object.__setattr__(self, "_fused", self.agg == "mean")
+
+    def _mean(self, prediction: Any, target: Any) -> Any:
+        check_dim(self, prediction)
+        settings = {"epsilon": self._epsilon(prediction.dtype), "gamma": self.gamma}
+        return mean_of_items(prediction, target, focal_terms_of_class, self.dim, **settings)
 
     def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
         check_dim(self, prediction)
@@ -265,6 +296,12 @@ class KLDivergenceLoss(_LaneLoss):
     def __post_init__(self) -> None:
         super().__post_init__()
         _options.fraction(self, "label_smoothing")
+        object.__setattr__(self, "_fused", self.agg == "mean" and not self.label_smoothing)
+
+    def _mean(self, prediction: Any, target: Any) -> Any:
+        check_dim(self, prediction)
+        epsilon = self._epsilon(prediction.dtype)
+        return mean_of_items(prediction, target, divergence_terms, self.dim, epsilon=epsilon)
 
     def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
         check_dim(self, prediction)

@@ -5,9 +5,54 @@ from __future__ import annotations
 from typing import Any
 
 from polylux.arrays import array_namespace
+from polylux.losses._labels import one_hot
 from polylux.losses._pointwise import absolute_error, binary_cross_entropy_logits, huber_error
 from polylux.losses._softmax import cross_entropy_of_lanes
-from polylux.ops import native
+from polylux.ops import detach, native
+from polylux.rules import CustomRule
+
+
+@native()
+def mean_of_items(
+    prediction: Any, target: Any, rule: CustomRule, dim: int | None = None, /, **settings: Any
+) -> Any:
+    """Mean of the items that an elementwise rule gives, or of their sums along an axis.
+
+    For a backend in which one pass over the items and their slopes is cheaper than each of the
+    rule's operations over the whole arrays.
+
+    Parameters
+    ----------
+    prediction, target : arrays of one shape and one real floating dtype
+        The target is a constant for derivatives.
+    rule : CustomRule
+        `rule(prediction, target, **settings)`: each entry depends on those at its place alone.
+    dim : int, optional
+        The items of the mean are sums along this axis; by default each entry is one.
+    **settings
+        Those of the rule.
+
+    Returns
+    -------
+    0-d array
+        NaN where there is no item.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polylux import custom_rule
+    >>> def slopes(items, p, t):
+    ...     return 2 * (p - t), None
+    >>> square = custom_rule(lambda p, t: (p - t) ** 2, derivative=slopes)
+    >>> prediction, target = np.asarray([[1.0, 4.0]]), np.asarray([[1.0, 2.0]])
+    >>> float(mean_of_items(prediction, target, square))
+    2.0
+    >>> float(mean_of_items(prediction, target, square, -1))
+    4.0
+    """
+    xp = array_namespace(prediction)
+    items = rule(prediction, detach(target), **settings)
+    return xp.mean(items if dim is None else xp.sum(items, axis=dim))
 
 
 @native()
@@ -53,7 +98,7 @@ def mae(prediction: Any, target: Any, /) -> Any:
     >>> float(mae(np.asarray([1.0, 4.0]), np.asarray([1.0, 2.0])))
     1.0
     """
-    return array_namespace(prediction).mean(absolute_error(prediction, target))
+    return mean_of_items(prediction, target, absolute_error)
 
 
 @native()
@@ -78,7 +123,7 @@ def huber(prediction: Any, target: Any, delta: float, /) -> Any:
     >>> float(huber(np.asarray([1.0, 4.0]), np.asarray([1.0, 2.0]), 1.0))
     0.75
     """
-    return array_namespace(prediction).mean(huber_error(prediction, target, delta=delta))
+    return mean_of_items(prediction, target, huber_error, delta=delta)
 
 
 @native()
@@ -103,8 +148,7 @@ def binary_cross_entropy_logits_mean(logits: Any, target: Any, /) -> Any:
     >>> float(binary_cross_entropy_logits_mean(np.asarray([1e3, -1e3]), np.asarray([1.0, 0.0])))
     0.0
     """
-    items = binary_cross_entropy_logits(logits, target, label_smoothing=0.0)
-    return array_namespace(logits).mean(items)
+    return mean_of_items(logits, target, binary_cross_entropy_logits, label_smoothing=0.0)
 
 
 @native()
@@ -157,3 +201,36 @@ def softmax_cross_entropy_mean(logits: Any, target: Any, dim: int = -1, /) -> An
     """
     # Through the overridable function: a backend may have a kernel for the lanes only.
     return array_namespace(logits).mean(softmax_cross_entropy(logits, target, dim))
+
+
+@native()
+def softmax_cross_entropy_labels_mean(
+    logits: Any, labels: Any, dim: int = -1, is_known: bool = False, /
+) -> Any:
+    """Mean over all lanes along `dim` of `-log_softmax(logits)` at the lane's label.
+
+    Parameters
+    ----------
+    logits : array of a real floating dtype
+    labels : array of integers, of the logits' shape without the axis `dim`
+    dim : int
+        The axis of classes.
+    is_known : bool
+        Whether all labels are known to be in range; if not, the mean with one of no class is NaN.
+
+    Returns
+    -------
+    0-d array
+        NaN where there is no lane.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> logits, labels = np.zeros((2, 4)), np.asarray([1, 3])
+    >>> round(float(softmax_cross_entropy_labels_mean(logits, labels, -1)), 6)  # log 4
+    1.386294
+    """
+    xp = array_namespace(logits)
+    axis = dim % logits.ndim
+    hot = one_hot(xp, labels, axis, tuple(logits.shape), logits.dtype, is_known)
+    return softmax_cross_entropy_mean(logits, hot, dim)

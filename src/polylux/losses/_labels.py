@@ -29,8 +29,8 @@ def from_labels(
     if ignored is not None:
         kept = labels != ignored
         labels = xp.where(kept, labels, xp.zeros_like(labels))
-    known = _all_known(loss, labels, classes)
-    hot = _one_hot(xp, labels, axis, tuple(prediction.shape), dtype, known)
+    known = all_known(loss, labels, classes)
+    hot = one_hot(xp, labels, axis, tuple(prediction.shape), dtype, known)
     each = None if kept is None else xp.astype(kept, dtype)
     if weights is not None:
         each_class = xp.sum(hot * along(xp, weights, prediction, axis, dtype), axis=axis)
@@ -55,7 +55,7 @@ def check_dim(loss: Any, prediction: Any) -> None:
         )
 
 
-def _all_known(loss: Any, labels: Any, classes: int) -> bool:
+def all_known(loss: Any, labels: Any, classes: int) -> bool:
     """Whether the labels were seen to be in range; raises if they were seen not to be."""
     if not math.prod(labels.shape):
         return True
@@ -75,7 +75,7 @@ def _all_known(loss: Any, labels: Any, classes: int) -> bool:
     return True
 
 
-def _one_hot(
+def one_hot(
     xp: Any, labels: Any, axis: int, shape: tuple[int, ...], dtype: Any, known: bool
 ) -> Any:
     """1 where the place along `axis` is the label, else 0; NaN for a label of no class."""

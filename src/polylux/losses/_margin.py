@@ -6,12 +6,13 @@ import dataclasses
 from typing import Any
 
 from polylux.losses import _options
-from polylux.losses._base import Loss
+from polylux.losses._elementwise import ElementwiseLoss
 from polylux.losses._pointwise import contrastive_error, hinge_error, squared_hinge_error
+from polylux.rules import CustomRule
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class HingeLoss(Loss):
+class HingeLoss(ElementwiseLoss):
     """Hinge loss; an item is `max(0, 1 - t * p)`, for targets of -1 and 1.
 
     The derivative is `-t` where the item is above 0, else 0, also at `t * p = 1`.
@@ -33,12 +34,12 @@ class HingeLoss(Loss):
     0.55
     """
 
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        return hinge_error(prediction, target)
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        return hinge_error, {}
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class SquaredHingeLoss(Loss):
+class SquaredHingeLoss(ElementwiseLoss):
     """Squared hinge loss; an item is `max(0, 1 - t * p)**2`, for targets of -1 and 1.
 
     Parameters
@@ -58,12 +59,12 @@ class SquaredHingeLoss(Loss):
     0.625
     """
 
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        return squared_hinge_error(prediction, target)
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        return squared_hinge_error, {}
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class SiameseContrastiveLoss(Loss):
+class SiameseContrastiveLoss(ElementwiseLoss):
     """Contrastive loss of predicted distances; `(1 - t) * p**2 + t * max(0, margin - p)**2`.
 
     A target of 0 says that the two are similar, 1 that they are not and belong at least `margin`
@@ -98,5 +99,5 @@ class SiameseContrastiveLoss(Loss):
         super().__post_init__()
         _options.at_least_zero(self, "margin")
 
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        return contrastive_error(prediction, target, margin=self.margin)
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        return contrastive_error, {"margin": self.margin}

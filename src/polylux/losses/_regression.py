@@ -7,6 +7,7 @@ from typing import Any
 
 from polylux.losses import _options
 from polylux.losses._base import Loss
+from polylux.losses._elementwise import ElementwiseLoss
 from polylux.losses._kernels import huber, mae, mse
 from polylux.losses._pointwise import (
     absolute_error,
@@ -14,6 +15,7 @@ from polylux.losses._pointwise import (
     poisson_error,
     squared_log_error,
 )
+from polylux.rules import CustomRule
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
@@ -135,7 +137,7 @@ class HuberLoss(Loss):
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class MSLELoss(Loss):
+class MSLELoss(ElementwiseLoss):
     """Mean squared logarithmic error; an item is `log((p + epsilon) / (t + epsilon))**2`.
 
     With `epsilon=1` this is the one with `log1p` that other libraries have. NaN where just one of
@@ -168,12 +170,12 @@ class MSLELoss(Loss):
         super().__post_init__()
         _options.at_least_zero(self, "epsilon", optional=True)
 
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        return squared_log_error(prediction, target, epsilon=epsilon)
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        return squared_log_error, {"epsilon": epsilon}
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class PoissonLoss(Loss):
+class PoissonLoss(ElementwiseLoss):
     """Poisson loss of predicted rates; an item is `p - t * log(p + epsilon)`, and `p` for `t = 0`.
 
     That is the negative logarithm of the probability of the count `t`, but for a constant.
@@ -202,5 +204,5 @@ class PoissonLoss(Loss):
         super().__post_init__()
         _options.at_least_zero(self, "epsilon", optional=True)
 
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        return poisson_error(prediction, target, epsilon=epsilon)
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        return poisson_error, {"epsilon": epsilon}
