@@ -9,10 +9,29 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from polylux import ADType, array_namespace, gradient, ops, selector_of, to_backend, to_host
+from polylux import (
+    ADType,
+    AutoAutograd,
+    AutoJax,
+    AutoTorch,
+    array_namespace,
+    gradient,
+    ops,
+    selector_of,
+    to_backend,
+    to_host,
+)
 from polylux.errors import ArrayMixError, DTypeError, OptionError, ShapeError
 
 EPS = 2.0**-52
+
+
+@pytest.fixture(params=[AutoTorch(), AutoJax(), AutoAutograd()], ids=repr)
+def selector(request: pytest.FixtureRequest) -> ADType:
+    """Without eager JAX, which compiles each of these operations by itself."""
+    return request.param  # type: ignore[no-any-return]
+
+
 INF, NAN = np.inf, np.nan
 
 
@@ -144,12 +163,11 @@ def test_norm_is_flat_at_0_to_second_order(selector: ADType) -> None:
 def test_norm_along_axes(library: Any) -> None:
     x = library.array(np.arange(24.0).reshape(2, 3, 4))
     host = np.arange(24.0).reshape(2, 3, 4)
-    for dim in (0, -1, (0, 2), None, ()):
+    for dim, keepdims in ((-1, False), ((0, 2), True), (None, False), ((), False)):
         axes = tuple(range(3)) if dim is None else dim if isinstance(dim, tuple) else (dim,)
-        for keepdims in (False, True):
-            found = library.host(ops.norm(x, dim, keepdims=keepdims))
-            expected = np.sqrt(np.sum(host**2, axis=axes, keepdims=keepdims))
-            np.testing.assert_allclose(found, expected, rtol=8 * EPS)
+        found = library.host(ops.norm(x, dim, keepdims=keepdims))
+        expected = np.sqrt(np.sum(host**2, axis=axes, keepdims=keepdims))
+        np.testing.assert_allclose(found, expected, rtol=8 * EPS)
 
 
 def test_norm_of_nothing_is_0(library: Any) -> None:
