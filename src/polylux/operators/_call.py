@@ -43,8 +43,8 @@ class Call:
 
     __slots__ = (
         "backend", "batched", "constants", "constants_structure", "count", "direction_structure",
-        "directions", "f", "fixed", "given_selector", "has_aux", "layout", "levels", "operator",
-        "selector", "trainable",
+        "directions", "f", "fixed", "given_selector", "has_aux", "is_of_one_array", "layout",
+        "levels", "operator", "selector", "trainable",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +89,7 @@ class Call:
             inner_level,
         )
         self.layout = layout
+        self.is_of_one_array = _is_one_array(layout)
         self.has_aux = has_aux
         self.batched = batched
         self.trainable, self.fixed = layout.split(arrays.move(found, backend, concrete))
@@ -184,8 +185,8 @@ class Call:
     def _trees(self, function: Callable[..., Any], groups: Groups) -> tuple[Any, ...]:
         (found, aux), (outputs, aux_structure) = function(*groups)
         cut = len(outputs.fixed)
-        if _is_one_array(self.layout) and _is_one_array(outputs):
-            results = list(map(_only, found))
+        if self.is_of_one_array and _is_one_array(outputs):
+            results = [_only(group) for group in found]
         else:
             trainable, fixed, directions, constants = groups
             call = self if fixed else self.with_arrays(trainable, directions, constants)

@@ -27,8 +27,9 @@ def results(
     batched: bool,
 ) -> tuple[Any, ...]:
     """The last `count` results of an operator, and the auxiliary output if there is one."""
-    known = OPERATORS.recall((operator.name, count, id(f))) or OPERATORS.recall(
-        (operator.name, count, type(selector))
+    name = operator.name
+    known = OPERATORS.recall((name, count, id(f))) or OPERATORS.recall(
+        (name, count, type(selector), type(x), len(rest))
     )
     if known is not None:
         groups = known.groups(f, selector, x, rest, has_aux, batched)
@@ -37,14 +38,14 @@ def results(
             return found
     call = Call(operator, count, f, selector, x, rest, has_aux, batched)
     staged = call.staged()
-    function = call.function() if staged is None else staged[1].staged
-    found = call.results(function)
-    if staged is not None or not call.backend.is_tracing():
-        pattern = Pattern.of(call, (x, *rest), shapes=operator.compares_shapes)
-        if pattern is not None and pattern.was_own:
-            known = Known(call, pattern, staged)
-            # A function that is not staged leaves nothing behind, and is not kept alive either.
-            OPERATORS.remember((operator.name, count, known.names), known)
+    found = call.results(call.function() if staged is None else staged[1].staged)
+    if staged is None and call.backend.is_tracing():
+        return found
+    pattern = Pattern.of(call, (x, *rest), shapes=operator.compares_shapes)
+    if pattern is not None and pattern.was_own:
+        # A function that is not staged leaves nothing behind, and is not kept alive either.
+        key = (id(f),) if staged is not None else (type(selector), type(x), len(rest))
+        OPERATORS.remember((name, count, *key), Known(call, pattern, staged))
     return found
 
 
@@ -65,18 +66,15 @@ class Known:
         Where its function is staged.
     """
 
-    __slots__ = ("_call", "_generation", "_pattern", "_staged", "names")
+    __slots__ = ("_call", "_generation", "_pattern", "_staged")
 
     def __init__(self, call: Call, pattern: Pattern, staged: tuple[Cache, Entry] | None) -> None:
         self._call = call.with_arrays((), (), ())
         self._pattern = pattern
         self._generation = registry.generation()
         self._staged = staged
-        self.names: Any = id(call.f)
-        """What it is found by: the function, or whatever function under this class of selector."""
         if staged is None:
             self._call.f = _no_function
-            self.names = type(call.given_selector)
 
     def groups(
         self,
@@ -127,7 +125,7 @@ class Pattern:
         Whether the arguments were the backend's own arrays before they were moved.
     """
 
-    __slots__ = ("_backend", "_cuts", "_kinds", "_selector", "_treedef", "was_own")
+    __slots__ = ("_alone", "_backend", "_cuts", "_kinds", "_selector", "_treedef", "was_own")
 
     def __init__(
         self, call: Call, treedef: Any, cuts: tuple[int, int], kinds: list[Any], was_own: bool
@@ -137,6 +135,7 @@ class Pattern:
         self._treedef = treedef
         self._cuts = cuts
         self._kinds = kinds
+        self._alone = kinds[0] if treedef is None and len(kinds) == 1 else None
         self.was_own = was_own
 
     @classmethod
@@ -173,6 +172,17 @@ class Pattern:
 
     def groups(self, x: PyTree, rest: tuple[Any, ...]) -> Groups | None:
         """The arrays of these arguments; None if they look different, or might."""
+        if self._alone is not None:  # the common case, in as few steps as it takes
+            array_type, dtype, shape, device = self._alone
+            if (
+                rest
+                or type(x) is not array_type
+                or x.dtype != dtype
+                or (shape is not None and x.shape != shape)
+                or (device is not None and self._backend.device(x) != device)
+            ):
+                return None
+            return tuple(self._backend.to_device((x,), self._selector)), (), (), ()
         if self._treedef is None:
             leaves = [x, *rest]
             if len(leaves) != len(self._kinds):
@@ -189,8 +199,6 @@ class Pattern:
                 or (device is not None and self._backend.device(array) != device)
             ):
                 return None
-        if len(leaves) == 1:
-            return tuple(self._backend.to_device(leaves, self._selector)), (), (), ()
         first, second = self._cuts
         for part in (leaves[:first], leaves[first:second], leaves[second:]):
             if len(set(map(id, part))) < len(part):
