@@ -10,6 +10,7 @@ from pathlib import Path
 from polylux import ADType, registry
 from polylux.errors import PolyluxError
 from polylux_conformance._check import LEVELS
+from polylux_conformance._deviations import pairs
 from polylux_conformance._gaps import read_gaps
 from polylux_conformance._html import write_html
 from polylux_conformance._naming import selector_named
@@ -21,7 +22,9 @@ USAGE_ERROR = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run it; the exit code is 0 if every backend passed, 1 if not, 2 for a wrong command."""
+    """Run it; the exit code is 0 if every backend passed and all agree, 1 if not, 2 for a
+    wrong command.
+    """
     options = _parser().parse_args(arguments)
     try:
         if options.list:
@@ -32,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             reports = [report for path in options.read for report in read_json(path)]
         else:
             reports = _run(options)
+        agreement = pairs(reports)
+        for pair in agreement:
+            _print(str(pair))
         if options.json:
             write_json(reports, options.json)
         if options.html:
@@ -41,7 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (PolyluxError, ValueError, OSError) as error:
         _note(f"Error: {error}")
         return USAGE_ERROR
-    return 0 if reports and all(report.passed for report in reports) else 1
+    good = all(report.passed for report in reports) and all(pair.passed for pair in agreement)
+    return 0 if reports and good else 1
 
 
 def _parser() -> argparse.ArgumentParser:

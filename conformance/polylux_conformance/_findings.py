@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 
 from polylux_conformance._compare import Comparison, compare, mismatch
+from polylux_conformance._sample import Sample
 from polylux_conformance._subject import Subject
 
 Host = np.ndarray[Any, Any]
 
 KEPT_FAILURES = 5
 """A report shows this many failures of a check; the rest are counted."""
-
-KEPT_NUMBERS = 16
-"""So many entries of an array are kept for comparing backends with each other."""
 
 
 class Findings:
@@ -34,7 +32,9 @@ class Findings:
         The first few.
     worst : Comparison or None
         The one with the largest error in units of what is allowed.
-    samples : dict
+    largest : Comparison or None
+        The one with the largest error in units in the last place, which may be allowed more.
+    samples : dict of Sample
         Numbers found, by `"dtype what @ point"`.
     """
 
@@ -44,18 +44,16 @@ class Findings:
         self.failed = 0
         self.failures: list[Comparison] = []
         self.worst: Comparison | None = None
-        self.samples: dict[str, list[float]] = {}
-
-    @property
-    def ulps(self) -> float:
-        """Worst error in units in the last place."""
-        return 0.0 if self.worst is None else self.worst.ulps
+        self.largest: Comparison | None = None
+        self.samples: dict[str, Sample] = {}
 
     def add(self, comparison: Comparison) -> bool:
         """Note a comparison; says whether it passed."""
         self.count += 1
         if self.worst is None or comparison.units > self.worst.units:
             self.worst = comparison
+        if self.largest is None or comparison.ulps > self.largest.ulps:
+            self.largest = comparison
         if not comparison.passed:
             self.failed += 1
             if len(self.failures) < KEPT_FAILURES:
@@ -104,16 +102,16 @@ class Findings:
             return False
         subject = self.subject
         floor = subject.floor((expected, *scale), by_entry=by_entry, is_derivative=is_derivative)
+        allowed = subject.allowed(dtype, condition, is_derivative=is_derivative)
         if sample and host.dtype.kind == "f":
-            flat = host.reshape(-1)[:KEPT_NUMBERS].astype(np.float64)
-            self.samples[f"{dtype} {what} @ {point}"] = [float(x) for x in flat]
+            self.samples[f"{dtype} {what} @ {point}"] = Sample.of(host, allowed, floor)
         return self.add(
             compare(
                 what,
                 host,
                 expected,
                 dtype=dtype,
-                allowed=subject.allowed(dtype, condition, is_derivative=is_derivative),
+                allowed=allowed,
                 floor=floor,
                 point=point,
             )

@@ -51,8 +51,9 @@ def _data(reports: Sequence[Report]) -> dict[str, Any]:
                 "first": pair.first,
                 "second": pair.second,
                 "compared": pair.compared,
+                "failed": pair.failed,
                 "ulps": _number(pair.ulps),
-                "top": [[key, _number(ulps)] for key, ulps in pair.top],
+                "top": [[d.where, _number(d.ulps), _number(d.units)] for d in pair.top],
             }
             for pair in pairs(reports)
         ],
@@ -60,14 +61,14 @@ def _data(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def _cell(result: Result) -> dict[str, Any]:
-    shown = [*result.failures] or ([result.worst] if result.worst is not None else [])
+    extremes = [c for c in (result.worst, result.largest) if c is not None]
+    shown = [*result.failures] or list(dict.fromkeys(extremes))
     return {
         "status": result.status,
         "reason": result.reason,
         "count": result.comparisons,
         "failed": result.failed,
-        "ulps": _number(result.worst.ulps) if result.worst is not None else None,
-        "units": _number(result.worst.units) if result.worst is not None else None,
+        "ulps": None if result.ulps is None else _number(result.ulps),
         "seconds": round(result.seconds, 3),
         "shown": [
             {

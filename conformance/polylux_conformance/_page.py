@@ -57,6 +57,7 @@ button:focus-visible, input:focus-visible, select:focus-visible, td:focus-visibl
   background: var(--panel); }
 table { border-collapse: separate; border-spacing: 2px; font-size: 13px; }
 #matrix { width: 100%; }
+#matrix thead th:not(:first-child), .map tr:first-child th { text-align: center; }
 th { font-weight: 600; text-align: left; padding: 5px 8px; }
 #matrix thead th, .map th { font-family: ui-monospace, Menlo, Consolas, monospace;
   font-size: 12px; }
@@ -64,7 +65,7 @@ th { font-weight: 600; text-align: left; padding: 5px 8px; }
 tr.family th { padding-top: 12px; cursor: pointer; user-select: none; }
 tr.family th span { color: var(--soft); font-weight: 400; }
 tbody td.name { padding: 2px 8px 2px 20px; color: var(--ink); overflow-wrap: anywhere; }
-td.cell { text-align: center; min-width: 92px; padding: 2px 6px; border-radius: 4px;
+td.cell { text-align: center; width: 150px; min-width: 92px; padding: 2px 6px; border-radius: 4px;
   cursor: pointer; font-variant-numeric: tabular-nums; }
 td.cell:hover { box-shadow: inset 0 0 0 2px var(--accent); }
 .q0 { background: var(--u0); } .q1 { background: var(--u1); } .q2 { background: var(--u2); }
@@ -96,6 +97,14 @@ dd { margin: 0; font-family: ui-monospace, Menlo, Consolas, monospace; font-size
 <button id="theme" type="button" aria-label="Light or dark">light / dark</button></header>
 <section class="cards" id="cards" aria-label="Backends"></section>
 
+<section id="deviations">
+<h2>Between backends</h2>
+<p class="note">The largest difference of two backends on any array that both computed, gradients
+and trained parameters, in units in the last place (ulps) of the array's dtype. Two exact backends
+may be 16 ulps apart, times the condition number of what they computed.</p>
+<div class="scroll"><table class="map" id="map"></table></div>
+</section>
+
 <h2>Checks</h2>
 <p class="note">Each cell is the worst error of a check, in units in the last place (ulps) of the
 dtype. What is allowed differs from check to check, with its condition number and with the accuracy
@@ -111,13 +120,6 @@ that the backend declares; a cell opens what was compared.</p>
 <div class="legend" id="legend"></div>
 <div class="scroll" style="margin-top:10px">
 <table id="matrix"><thead></thead><tbody></tbody></table></div>
-
-<section id="deviations">
-<h2>Deviations between backends</h2>
-<p class="note">The largest difference of two backends on any array that both computed, gradients
-and trained parameters, in ulps of the array's dtype at its largest entry.</p>
-<div class="scroll"><table class="map" id="map"></table></div>
-</section>
 </main>
 <dialog id="detail"><form method="dialog"><button aria-label="Close">&times;</button></form>
 <div id="body"></div></dialog>
@@ -133,7 +135,7 @@ const make = (tag, text, name) => {
   return e;
 };
 const bounds = [0.5, 2, 8, 64, 1e4, 1e8];
-const told = ["up to 0.5 ulps", "2", "8", "64", "10,000", "1e8", "more"];
+const told = ["at most 0.5 ulps", "2", "8", "64", "10,000", "1e8", "more"];
 const rank = ulps => {
   const u = ulps === "inf" ? Infinity : ulps;
   const k = bounds.findIndex(b => u <= b);
@@ -142,6 +144,8 @@ const rank = ulps => {
 const short = u => u === "inf" ? "\u221e" : u === 0 ? "0" :
   u < 0.1 ? "<0.1" : u < 100 ? String(+u.toPrecision(2)) :
   u < 1e4 ? String(Math.round(u)) : u.toExponential(0).replace("+", "");
+const times = units => (units === "inf" ? "\u221e" : +(+units).toPrecision(2))
+  + " times the tolerance";
 
 $("machine").textContent = data.backends.length ? data.backends[0].machine : "";
 data.backends.forEach((backend, i) => {
@@ -269,12 +273,27 @@ function detail(cell, check, backend) {
     entry("point", c.point);
     entry("expected", c.expected);
     entry("found", c.found);
-    entry("error", short(c.ulps) + " ulps, " + (c.units === "inf" ? "\u221e"
-      : +(+c.units).toPrecision(2)) + " times the tolerance");
+    entry("error", short(c.ulps) + " ulps, " + times(c.units));
     body.append(dl);
   });
   $("detail").showModal();
+  link({ check: check.id, backend });
 }
+// The address names what is open, so that a cell can be sent to someone: #check=...&backend=...
+function link(shown) {
+  const hash = new URLSearchParams(shown).toString();
+  history.replaceState(null, "", hash ? "#" + hash : location.pathname);
+}
+function follow() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  if (asked.has("theme")) document.documentElement.dataset.theme = asked.get("theme");
+  const check = data.checks.find(c => c.id === asked.get("check"));
+  const i = data.backends.findIndex(b => b.selector === asked.get("backend"));
+  if (check && i >= 0 && data.cells[i][check.id])
+    detail(data.cells[i][check.id], check, data.backends[i].selector);
+  if (asked.get("at")) $(asked.get("at"))?.scrollIntoView();
+}
+$("detail").addEventListener("close", () => link({}));
 function drawMap() {
   const names = data.backends.map(b => b.selector);
   if (names.length < 2) { $("deviations").remove(); return; }
@@ -293,15 +312,18 @@ function drawMap() {
     names.forEach(column => {
       const pair = found.get(row + "|" + column);
       if (!pair || row === column) { tr.append(make("td", "", "none")); return; }
-      const td = make("td", short(pair.ulps), "cell q" + rank(pair.ulps));
-      td.title = pair.compared + " arrays compared";
+      const td = make("td", short(pair.ulps),
+        "cell " + (pair.failed ? "failed" : "q" + rank(pair.ulps)));
+      const verdict = pair.compared + " arrays compared, " + (pair.failed
+        ? pair.failed + " further apart than is allowed" : "all within the tolerance");
+      td.title = verdict;
       td.tabIndex = 0;
       const show = () => {
         $("body").replaceChildren(make("h3", row + " and " + column),
-          make("p", pair.compared + " arrays compared; the largest deviations:", "note"));
+          make("p", verdict + ". The largest deviations:", "note"));
         const dl = make("dl");
-        pair.top.forEach(([key, ulps]) =>
-          dl.append(make("dt", short(ulps) + " ulps"), make("dd", key)));
+        pair.top.forEach(([key, ulps, units]) => dl.append(
+          make("dt", short(ulps) + " ulps"), make("dd", key + " (" + times(units) + ")")));
         $("body").append(dl);
         $("detail").showModal();
       };
@@ -329,6 +351,7 @@ $("theme").addEventListener("click", () => {
 });
 draw();
 drawMap();
+follow();
 </script>
 </body>
 </html>

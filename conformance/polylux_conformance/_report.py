@@ -13,9 +13,10 @@ from typing import Any
 from polylux_conformance._check import Check
 from polylux_conformance._compare import Comparison
 from polylux_conformance._findings import Findings
+from polylux_conformance._sample import Sample
 from polylux_conformance._subject import Subject
 
-FORMAT = 1
+FORMAT = 2
 """Version of the JSON."""
 
 STATUSES = ("passed", "failed", "known gap", "not applicable")
@@ -37,10 +38,12 @@ class Result:
         How many were made, and how many failed.
     worst : Comparison or None
         The one with the largest error in units of its tolerance.
+    largest : Comparison or None
+        The one with the largest error in units in the last place.
     failures : tuple of Comparison
         The first few.
     seconds : float
-    samples : mapping
+    samples : mapping of Sample
         Numbers found, for comparing backends with each other.
     """
 
@@ -52,9 +55,10 @@ class Result:
     comparisons: int = 0
     failed: int = 0
     worst: Comparison | None = None
+    largest: Comparison | None = None
     failures: tuple[Comparison, ...] = ()
     seconds: float = 0.0
-    samples: Mapping[str, list[float]] = dataclasses.field(default_factory=dict, repr=False)
+    samples: Mapping[str, Sample] = dataclasses.field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -71,8 +75,13 @@ class Result:
             return cls(check.id, check.level, check.about, status, reason)
         return cls(
             check.id, check.level, check.about, status, reason, findings.count, findings.failed,
-            findings.worst, tuple(findings.failures), seconds, findings.samples,
+            findings.worst, findings.largest, tuple(findings.failures), seconds, findings.samples,
         )  # fmt: skip
+
+    @property
+    def ulps(self) -> float | None:
+        """The largest error in units in the last place; None where nothing was compared."""
+        return None if self.largest is None else self.largest.ulps
 
     def explain(self, backend: str) -> str:
         """Several lines: scenario, backend, point, expected, found, ulps and units of tolerance."""
@@ -187,10 +196,13 @@ class Report:
         given = {k: v for k, v in values.items() if k != "passed"}
         results = []
         for entry in given["results"]:
-            worst = _comparison(entry["worst"]) if entry["worst"] else None
+            extremes = {
+                name: _comparison(entry[name]) if entry[name] else None
+                for name in ("worst", "largest")
+            }
             failures = tuple(map(_comparison, entry["failures"]))
-            samples = {key: [float(x) for x in part] for key, part in entry["samples"].items()}
-            changed = {"worst": worst, "failures": failures, "samples": samples}
+            samples = {k: Sample.from_json(s) for k, s in entry["samples"].items()}
+            changed = {**extremes, "failures": failures, "samples": samples}
             results.append(Result(**{**entry, **changed}))
         return cls(**{
             **given,

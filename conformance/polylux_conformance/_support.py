@@ -73,8 +73,7 @@ def _told(results: Sequence[Result]) -> str:
     failed = sum(r.status == "failed" for r in ran)
     if failed:
         return f"{failed} of {len(ran)} failed"
-    worst = max((r.worst.ulps for r in ran if r.worst is not None and r.status == "passed"),
-                default=0.0)  # fmt: skip
+    worst = max((r.ulps for r in ran if r.ulps is not None and r.status == "passed"), default=0.0)
     gaps = sum(r.status == "known gap" for r in ran)
     return f"{len(ran)}, {worst:.2g} ulps" + (f", {gaps} known gaps" if gaps else "")
 

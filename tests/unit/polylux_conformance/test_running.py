@@ -44,7 +44,7 @@ def test_a_report_goes_through_json(report: Report, tmp_path: Path) -> None:
 
 def test_a_file_of_another_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text('{"format": 99}')
-    with pytest.raises(ValueError, match="has the format 99, expected 1"):
+    with pytest.raises(ValueError, match="has the format 99, expected 2"):
         read_json(tmp_path / "report.json")
 
 
