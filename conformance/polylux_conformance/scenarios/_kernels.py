@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from polylux import custom_rule
 from polylux_conformance.scenarios._smooth import normal
 
 
@@ -53,6 +54,7 @@ TAILS = np.asarray(
 _LANES = np.asarray([[0.0, 1.0, -2.0], [40.0, -40.0, 39.0], [5.0, 5.0, 5.0], [-80.0, 0.5, 80.0]])
 _ONE_HOT = np.eye(3)[[0, 1, 2, 1]]
 _SOFT = np.asarray([[0.25, 0.5, 0.25], [0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.5, 0.25, 0.75]])
+_MANY = normal(301, 67), normal(301, 67)  # more than kernels take at once
 _INTS = np.asarray([1, 2], np.int32)
 
 
@@ -95,6 +97,21 @@ def _cross_entropy(name: str) -> tuple[Sample, ...]:
     )  # fmt: skip
 
 
+def _labels() -> tuple[Sample, ...]:
+    name, labels = "softmax_cross_entropy_labels_mean", np.asarray([0, 1, 2, 1], np.int32)
+    return (
+        Sample(name, "labels", (_LANES, labels), (-1, False), differentiated=1),
+        Sample(name, "labels known to be in range", (_LANES, labels), (-1, True),
+               differentiated=1),
+        Sample(name, "classes first", (_LANES.T.copy(), labels), (0, False), differentiated=1),
+        Sample(name, "a label of no class", (_LANES, labels + 1), (-1, False), differentiated=0),
+    )  # fmt: skip
+
+
+_CUBE = custom_rule(
+    lambda p, t: (p - t) ** 3, derivative=lambda items, p, t: (3 * (p - t) ** 2, None)
+)
+
 # Both branches and where they meet.
 _RESIDUALS = np.asarray([0.0, -0.0, 0.25, -0.25, 0.125, 1.0, -1.0, 1.5, -3.0, 1e-6])
 
@@ -110,6 +127,12 @@ SAMPLES: tuple[Sample, ...] = (
     *(sample for name in ("softmax", "log_softmax", "logsumexp") for sample in _lanes(name)),
     *(sample for name in ("softmax_cross_entropy", "softmax_cross_entropy_mean")
       for sample in _cross_entropy(name)),
+    *_labels(),
+    *(
+        Sample("mean_of_items", f"{about}, dim {dim}", (p, t), (_CUBE, *dim), differentiated=1)
+        for dim in ((), (-1,), (0,))
+        for about, p, t in (("few", normal(3, 4), normal(3, 4)), ("many", *_MANY))
+    ),
     Sample("mse", "matrices", (normal(3, 4), normal(3, 4)), differentiated=1),
     Sample("mse", "numbers", (normal(), normal()), differentiated=1),
     Sample("mae", "with ties", (np.asarray([1.0, 2.0, -3.0]), np.asarray([1.0, 0.5, 2.0])),
