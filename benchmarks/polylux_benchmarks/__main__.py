@@ -24,7 +24,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the figures here.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw them here (PNG, SVG, PDF).")] = None,
 ) -> None:
-    """Time polylux against hand-written code of each framework, in pairs."""
+    """Compare polylux with hand-written code of each framework: time in pairs, memory, traces."""
     chosen = suites or list(SUITES)
     unknown = [name for name in chosen if name not in SUITES]
     if unknown:

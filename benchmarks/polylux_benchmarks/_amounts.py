@@ -20,7 +20,7 @@ class Amount:
     ours, theirs : callable
         Each returns a number that is not negative.
     unit : str
-        `"B"` or `"calls"`.
+        `"B"`, `"calls"` or `"objects"`.
     is_exact : bool
         The same at each repeat: one is enough.
     """

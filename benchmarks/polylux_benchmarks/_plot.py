@@ -57,7 +57,8 @@ def draw(measurements: Sequence[Measurement], path: Path) -> None:
             axes.spines[side].set_visible(False)
     _scale(panels[-1], start, stop)
     panels[-1].set_xlabel(
-        "ratio; the dot is the median of the pairs, the line its 95 % interval, | the bar asked for"
+        "ratio: median of the pairs and its 95 % interval; | the bar asked for, "
+        "figures green where it is met"
     )
     figure.legend(handles=_legend(shown), loc="outside lower center", ncols=6, fontsize=8,
                   frameon=False)  # fmt: skip
@@ -98,7 +99,7 @@ def _limits(measurements: Sequence[Measurement]) -> tuple[float, float]:
     """A little beyond all that is drawn, and 1 between them."""
     ends = [1.0]
     for m in measurements:
-        ends += [max(m.low, m.ratio / 2), m.high]
+        ends += [max(m.low, m.ratio / 4), m.high]
         if m.bar is not None:
             ends.append(m.bar)
     return min(ends) / 1.12, max(ends) * 1.12
@@ -109,9 +110,9 @@ def _scale(axes: Axes, start: float, stop: float) -> None:
 
     axes.set_xscale("log")
     axes.set_xlim(start, stop)
-    for marks in (_WIDE, _NARROW):
+    for marks in (_WIDE, _MIDDLE, _NARROW):
         ticks = [t for t in marks if start <= t <= stop]
-        if len(ticks) >= 4:
+        if len(ticks) >= 6:
             break
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
@@ -119,6 +120,7 @@ def _scale(axes: Axes, start: float, stop: float) -> None:
 
 
 _WIDE = tuple(m * 10.0**e for e in range(-4, 5) for m in (1, 2, 5))
+_MIDDLE = tuple(m * 10.0**e for e in range(-4, 5) for m in (1, 1.5, 2, 3, 5, 7))
 _NARROW = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2.0)
 
 

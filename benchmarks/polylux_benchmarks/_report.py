@@ -46,6 +46,7 @@ _STEPS: dict[str, tuple[tuple[str, float], ...]] = {
     "s": (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)),
     "B": (("GiB", 2.0**30), ("MiB", 2.0**20), ("KiB", 2.0**10), ("B", 1.0)),
     "calls": (("", 1.0),),
+    "objects": (("", 1.0),),
 }
 
 
@@ -70,7 +71,7 @@ def document(measurements: Sequence[Measurement]) -> dict[str, Any]:
         "processors": os.cpu_count(),
         "load": os.getloadavg() if hasattr(os, "getloadavg") else None,
         "versions": versions,
-        "measurements": [{**dataclasses.asdict(m), "verdict": m.verdict} for m in measurements],
+        "measurements": [_row(m) for m in measurements],
     }
 
 

@@ -13,7 +13,6 @@ from polylux_benchmarks._plot import draw
 from polylux_benchmarks._report import show, write_json
 from polylux_benchmarks._timing import Measurement
 
-
 WIDTH = 150
 """Columns of the table where it goes to a file."""
 

@@ -76,7 +76,7 @@ class Measurement:
     pairs : int
         How many there were.
     unit : str
-        `"s"`, `"B"` or `"calls"`.
+        `"s"`, `"B"`, `"calls"` or `"objects"`.
     """
 
     suite: str

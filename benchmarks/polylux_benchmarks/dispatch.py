@@ -81,7 +81,8 @@ def _jax() -> Iterator[Pair]:
     yield pair("value_and_gradient, prepared", "jitted value_and_grad",
                lambda: ready(x), lambda: both(x))  # fmt: skip
     yield pair("pushforward", "jitted jvp",
-               lambda: polylux.pushforward(square, selector, x, v), lambda: along(x, v))  # fmt: skip
+               lambda: polylux.pushforward(square, selector, x, v),
+               lambda: along(x, v))  # fmt: skip
     yield pair("hvp", "jitted jvp of grad",
                lambda: polylux.hvp(square, selector, x, v), lambda: curved(x, v))  # fmt: skip
     loss = MSELoss()
@@ -115,6 +116,8 @@ def _torch() -> Iterator[Pair]:
             (x,) = context.saved_tensors
             return 3 * x * x * cotangents[0]
 
+    their_cube: Callable[[Any], Any] = TheirCube.apply
+
     def their_square(x: Any) -> Any:
         return (x * x).sum()
 
@@ -140,7 +143,7 @@ def _torch() -> Iterator[Pair]:
     yield pair("MSELoss", "F.mse_loss", lambda: loss(x, v), lambda: F.mse_loss(x, v))
     yield pair("ops.relu", "torch.relu", lambda: ops.relu(x), lambda: torch.relu(x))
     yield pair("ops.softmax", "torch.softmax", lambda: ops.softmax(x), lambda: torch.softmax(x, -1))
-    yield pair("custom_rule", "autograd.Function", lambda: cube(x), lambda: TheirCube.apply(x))
+    yield pair("custom_rule", "autograd.Function", lambda: cube(x), lambda: their_cube(x))
     yield pair("to_backend", "torch.from_numpy, clone", lambda: to_backend(host, selector),
                lambda: torch.from_numpy(host).clone())  # fmt: skip
 

@@ -57,10 +57,10 @@ def pairs() -> Iterator[Comparison]:
                 yield _bowl(contender, "step", f"{size:.0e} parameters".replace("+0", ""), (size,))
     for contender in contenders:
         for batch in BATCHES:
-            size = Size((64, 64, 10), batch, {}, {})
-            theirs = _peer(contender).step(*start(size), RATE)
+            mlp = Size((64, 64, 10), batch, {}, {})
+            theirs = _peer(contender).step(*start(mlp), RATE)
             yield Pair(
-                "scaling", "step", contender.backend, str(size), ours(size, contender.selector),
+                "scaling", "step", contender.backend, str(mlp), ours(mlp, contender.selector),
                 theirs, contender.peer, BAR, contender.wait,
             )  # fmt: skip
 

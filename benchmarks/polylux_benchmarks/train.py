@@ -180,7 +180,7 @@ def _both(
     call, bar = ours(size, selector), size.bars[backend]
     yield Pair("train", "step", backend, str(size), call, theirs, peer, bar, wait)
     call = ours(size, selector, return_gradients=True)
-    name = "step, gradients returned"
+    name = "step, with gradients"
     yield Pair("train", name, backend, str(size), call, theirs, peer, None, wait)
 
 

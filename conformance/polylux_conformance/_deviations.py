@@ -71,6 +71,8 @@ class Pair:
         return not self.failed
 
     def __str__(self) -> str:
+        if not self.compared:
+            return f"{self.first} and {self.second}: nothing that both computed was compared"
         verdict = (
             "agree" if self.passed else f"do not agree on {self.failed} of {self.compared} arrays"
         )

@@ -28,6 +28,9 @@ def step(
     x, y = torch.as_tensor(x), torch.as_tensor(y)
     width = x.shape[-1]
 
+    def norm(x: Any, scale: Any, bias: Any) -> Any:
+        return F.layer_norm(x, (width,), scale, bias, epsilon)
+
     def attention(x: Any, block: Any) -> Any:
         joint = F.linear(x, *block["in"]).reshape(*x.shape[:2], 3, heads, -1)
         queries, keys, values = joint.permute(2, 0, 3, 1, 4).unbind()
@@ -40,15 +43,15 @@ def step(
 
     def loss_of(x: Any) -> Any:
         for block in blocks:
-            x = x + attention(F.layer_norm(x, (width,), *block["norm 1"], epsilon), block)
-            hidden = F.linear(F.layer_norm(x, (width,), *block["norm 2"], epsilon), *block["up"])
+            x = x + attention(norm(x, *block["norm 1"]), block)
+            hidden = F.linear(norm(x, *block["norm 2"]), *block["up"])
             x = x + F.linear(F.gelu(hidden), *block["down"])
         return F.mse_loss(x, y)
 
     def call() -> Any:
         loss = loss_of(x)
         rule.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch
+        loss.backward()
         rule.step()
         return loss.detach()
 

@@ -10,9 +10,9 @@ import typer
 
 
 def bench(context: typer.Context) -> None:
-    """Time polylux against hand-written code of each framework, in pairs.
+    """Compare polylux with hand-written code of each framework: time in pairs, memory, traces.
 
-    [train|losses ...] [--only TEXT] [--json FILE] [--plot FILE]
+    [train|losses|dispatch|memory|scaling ...] [--only TEXT] [--json FILE] [--plot FILE]
     """
     if importlib.util.find_spec("polylux_benchmarks") is None:
         typer.echo("the benchmarks are not installed: polylux_benchmarks is missing", err=True)
