@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 
 from polylux.backend import DerivativeRule
-from polylux_torch import _convolution, _dropout, _normalization, _recurrent
+from polylux_torch import _convolution, _dropout, _losses, _normalization, _recurrent
 from polylux_torch._gradient import STATE
-from polylux_torch._rules import custom_rule, under_transforms
+from polylux_torch._rules import custom_rule
 
 _LINEAR_ABOVE = 40.0
 """From here softplus(x) is x in float64, as exp(-40) is 4e-18; at torch's 20 it is off by 2e-9."""
@@ -127,31 +127,10 @@ def _embedding(weight: Any, indices: Any) -> Any:
     return F.embedding(indices, weight)
 
 
-def _mse(prediction: Any, target: Any) -> Any:
-    if STATE.forward:
-        # The forward rule of mse_loss's backward pass fails where the target has no tangent.
-        difference = prediction - target
-        return torch.mean(difference * difference)
-    return F.mse_loss(prediction, target)
-
-
 def _softmax_cross_entropy(logits: Any, target: Any, dim: int = -1) -> Any:
     logarithms = _finite_log_softmax(logits, dim)
     # A term whose target is 0 is 0, also where the logarithm is -inf.
     return -(target * torch.where(target == 0, 0.0, logarithms)).sum(dim)
-
-
-def _softmax_cross_entropy_mean(logits: Any, target: Any, dim: int = -1) -> Any:
-    if (
-        logits.ndim == 2
-        and dim in (-1, 1)
-        and logits.is_cpu
-        and not (STATE.forward or STATE.staging or under_transforms())
-    ):
-        loss = F.cross_entropy(logits, target)
-        if not math.isnan(loss.item()):  # 0 * -inf
-            return loss
-    return _softmax_cross_entropy(logits, target, dim).mean()
 
 
 KERNELS: Mapping[str, Callable[..., Any]] = {
@@ -168,9 +147,8 @@ KERNELS: Mapping[str, Callable[..., Any]] = {
     "dense": _dense,
     "scale": _scale,
     "embedding": _embedding,
-    "mse": _mse,
     "softmax_cross_entropy": _softmax_cross_entropy,
-    "softmax_cross_entropy_mean": _softmax_cross_entropy_mean,
+    **_losses.KERNELS,
     **_convolution.KERNELS,
     **_normalization.KERNELS,
     **_dropout.KERNELS,

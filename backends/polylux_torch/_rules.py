@@ -33,7 +33,7 @@ def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
             call = _Call(settings)
             outputs = transformed.apply(call, *operands)
             return outputs[: call.count] if call.is_tuple else outputs[0]
-        if not _is_differentiated():  # as in most backward passes
+        if not is_differentiated():  # as in most backward passes
             return rule.plain(*operands, **settings)
         return plain(settings, *operands)
 
@@ -94,7 +94,7 @@ def _function(rule: DerivativeRule) -> Any:
         return outputs if ctx.is_tuple else outputs[0]
 
     def residuals_of(ctx: Any, saved: Arrays) -> Arrays:
-        if _is_differentiated() and any(place is None for place, _ in ctx.residuals):
+        if is_differentiated() and any(place is None for place, _ in ctx.residuals):
             return rule.forward(*saved[: ctx.size], **ctx.settings)[1]
         return tuple([kept if place is None else saved[place] for place, kept in ctx.residuals])
 
@@ -167,7 +167,7 @@ def _transformed_function(rule: DerivativeRule) -> Any:
         saved, call = ctx.saved_tensors, ctx.call
         end = ctx.size + call.count
         operands, outputs = saved[: ctx.size], saved[ctx.size : end]
-        if _is_differentiated() and any(place >= end for place in call.residuals):
+        if is_differentiated() and any(place >= end for place in call.residuals):
             return operands, outputs, rule.forward(*operands, **call.settings)[1]
         return operands, outputs, tuple([saved[place] for place in call.residuals])
 
@@ -207,7 +207,7 @@ def _place(array: Any, among: Sequence[Any]) -> int | None:
     return next((i for i, known in enumerate(among) if known is array), None)
 
 
-def _is_differentiated() -> bool:
+def is_differentiated() -> bool:
     """Whether a derivative of what is computed now may be asked for."""
     return torch.is_grad_enabled() or forward_ad._current_level >= 0
 

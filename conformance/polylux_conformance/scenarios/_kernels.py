@@ -112,9 +112,6 @@ _CUBE = custom_rule(
     lambda p, t: (p - t) ** 3, derivative=lambda items, p, t: (3 * (p - t) ** 2, None)
 )
 
-# Both branches and where they meet.
-_RESIDUALS = np.asarray([0.0, -0.0, 0.25, -0.25, 0.125, 1.0, -1.0, 1.5, -3.0, 1e-6])
-
 _PAIR = ((1, 1), (0, 1))
 
 SAMPLES: tuple[Sample, ...] = (
@@ -135,14 +132,6 @@ SAMPLES: tuple[Sample, ...] = (
     ),
     Sample("mse", "matrices", (normal(3, 4), normal(3, 4)), differentiated=1),
     Sample("mse", "numbers", (normal(), normal()), differentiated=1),
-    Sample("mae", "with ties", (np.asarray([1.0, 2.0, -3.0]), np.asarray([1.0, 0.5, 2.0])),
-           differentiated=1),
-    *(
-        Sample("huber", f"delta {delta}", (_RESIDUALS, 0 * _RESIDUALS), (delta,), differentiated=1)
-        for delta in (1.0, 0.25)
-    ),
-    Sample("binary_cross_entropy_logits_mean", "tails", (TAILS, np.asarray([0.0, 1.0, 0.5] * 8)),
-           differentiated=1),
     Sample("dense", "with a bias", (normal(5, 3), normal(3, 4), normal(4))),
     Sample("dense", "without a bias", (normal(5, 3), normal(3, 4), None)),
     Sample("dense", "three axes", (normal(2, 5, 3), normal(3, 4), normal(4))),

@@ -27,6 +27,7 @@ from polylux.backend._contract import (
 )
 from polylux.backend._directions import each_unit_direction, unit_directions
 from polylux.backend._host import HostBackend, stopping_host_gradients
+from polylux.backend._kernel import PartialKernel
 from polylux.backend._numbers import Numbers
 from polylux.backend._plugin import Plugin
 from polylux.backend._rule import DerivativeRule
@@ -41,6 +42,7 @@ __all__ = [
     "HostBackend",
     "Map",
     "Numbers",
+    "PartialKernel",
     "Plugin",
     "Pull",
     "Staged",

@@ -60,7 +60,8 @@ class Backend(ABC):
     kernels : mapping of str to callable
         Native kernels by name (`"relu"`, `"softmax"`, ...), each equal to the neutral definition
         of the same name, kinks included. The names, their signatures and meaning are those of the
-        functions decorated with `native` in the core (`polylux.ops`, `polylux.losses`).
+        functions decorated with `native` in the core (`polylux.ops`, `polylux.losses`). A
+        `PartialKernel` gets the neutral definition too.
     """
 
     name: ClassVar[str]

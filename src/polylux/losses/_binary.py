@@ -7,7 +7,6 @@ from typing import Any
 
 from polylux.losses import _options
 from polylux.losses._elementwise import ElementwiseLoss
-from polylux.losses._kernels import binary_cross_entropy_logits_mean
 from polylux.losses._pointwise import (
     binary_cross_entropy,
     binary_cross_entropy_logits,
@@ -69,11 +68,6 @@ class BinaryCrossEntropyLoss(ElementwiseLoss):
         _options.flag(self, "logits")
         _options.at_least_zero(self, "epsilon", optional=True)
         _options.fraction(self, "label_smoothing")
-
-    def _mean(self, prediction: Any, target: Any) -> Any:
-        if self.logits and not self.label_smoothing:
-            return binary_cross_entropy_logits_mean(prediction, target)
-        return super()._mean(prediction, target)
 
     def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
         settings = {"label_smoothing": self.label_smoothing or 0.0}

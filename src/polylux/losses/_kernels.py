@@ -6,7 +6,6 @@ from typing import Any
 
 from polylux.arrays import array_namespace
 from polylux.losses._labels import one_hot
-from polylux.losses._pointwise import absolute_error, binary_cross_entropy_logits, huber_error
 from polylux.losses._softmax import cross_entropy_of_lanes
 from polylux.ops import detach, native
 from polylux.rules import CustomRule
@@ -19,7 +18,7 @@ def mean_of_items(
     """Mean of the items that an elementwise rule gives, or of their sums along an axis.
 
     For a backend in which one pass over the items and their slopes is cheaper than each of the
-    rule's operations over the whole arrays.
+    rule's operations over the whole arrays, or that knows one for a rule of this name.
 
     Parameters
     ----------
@@ -76,79 +75,6 @@ def mse(prediction: Any, target: Any, /) -> Any:
     """
     difference = prediction - target
     return array_namespace(prediction).mean(difference * difference)
-
-
-@native()
-def mae(prediction: Any, target: Any, /) -> Any:
-    """Mean of the absolute differences; the derivative of one that is 0 is 0.
-
-    Parameters
-    ----------
-    prediction, target : arrays of one shape and one real floating dtype
-        The target is a constant for derivatives.
-
-    Returns
-    -------
-    0-d array
-        NaN for arrays without an element.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(mae(np.asarray([1.0, 4.0]), np.asarray([1.0, 2.0])))
-    1.0
-    """
-    return mean_of_items(prediction, target, absolute_error)
-
-
-@native()
-def huber(prediction: Any, target: Any, delta: float, /) -> Any:
-    """Mean of half the squared differences, which go on linearly beyond `delta`.
-
-    Parameters
-    ----------
-    prediction, target : arrays of one shape and one real floating dtype
-        The target is a constant for derivatives.
-    delta : float
-        Above 0.
-
-    Returns
-    -------
-    0-d array
-        NaN for arrays without an element.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(huber(np.asarray([1.0, 4.0]), np.asarray([1.0, 2.0]), 1.0))
-    0.75
-    """
-    return mean_of_items(prediction, target, huber_error, delta=delta)
-
-
-@native()
-def binary_cross_entropy_logits_mean(logits: Any, target: Any, /) -> Any:
-    """Mean of `-t log(sigmoid(z)) - (1 - t) log(1 - sigmoid(z))`.
-
-    Parameters
-    ----------
-    logits, target : arrays of one shape and one real floating dtype
-        The target is a constant for derivatives.
-
-    Returns
-    -------
-    0-d array
-        NaN for arrays without an element. Value and derivative `sigmoid(z) - t` are right to the
-        last digits also where these two are nearly equal; an infinite logit of the right class
-        has the value 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> float(binary_cross_entropy_logits_mean(np.asarray([1e3, -1e3]), np.asarray([1.0, 0.0])))
-    0.0
-    """
-    return mean_of_items(logits, target, binary_cross_entropy_logits, label_smoothing=0.0)
 
 
 @native()

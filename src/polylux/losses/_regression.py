@@ -8,7 +8,7 @@ from typing import Any
 from polylux.losses import _options
 from polylux.losses._base import Loss
 from polylux.losses._elementwise import ElementwiseLoss
-from polylux.losses._kernels import huber, mae, mse
+from polylux.losses._kernels import mse
 from polylux.losses._pointwise import (
     absolute_error,
     huber_error,
@@ -57,7 +57,7 @@ L2Loss = MSELoss
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class MAELoss(Loss):
+class MAELoss(ElementwiseLoss):
     """Mean absolute error; an item is the size of one difference.
 
     The derivative is the sign of the difference, and 0 where there is none.
@@ -79,22 +79,15 @@ class MAELoss(Loss):
     0.1
     """
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "_fused", self.agg == "mean")
-
-    def _mean(self, prediction: Any, target: Any) -> Any:
-        return mae(prediction, target)
-
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        return absolute_error(prediction, target)
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        return absolute_error, {}
 
 
 L1Loss = MAELoss
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
-class HuberLoss(Loss):
+class HuberLoss(ElementwiseLoss):
     """Huber loss: an item is half the square of a difference `d`, and linear in it from `delta` on.
 
     That is `d**2 / 2` for `|d| <= delta`, else `delta * (|d| - delta / 2)`; the derivative is `d`,
@@ -127,13 +120,9 @@ class HuberLoss(Loss):
     def __post_init__(self) -> None:
         super().__post_init__()
         _options.above_zero(self, "delta")
-        object.__setattr__(self, "_fused", self.agg == "mean")
 
-    def _mean(self, prediction: Any, target: Any) -> Any:
-        return huber(prediction, target, self.delta)
-
-    def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
-        return huber_error(prediction, target, delta=self.delta)
+    def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
+        return huber_error, {"delta": self.delta}
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)

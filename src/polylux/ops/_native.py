@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn, ParamSpec, Protocol, TypeVar, cast
 
 from polylux import registry
 from polylux.arrays import is_array, owner_of
+from polylux.backend import PartialKernel
 from polylux.dispatch import TypeTable, has_scope, scoped
 from polylux.dtypes import Kinds, kinds_of
 from polylux.errors import ArrayMixError, DTypeError
@@ -86,12 +87,13 @@ def _find_kernel(
     kernel = function
     if owner not in ("host", "foreign"):
         backend = registry.load_backend(owner)
-        if function.__name__ in backend.kernels:
-            kernel = scoped(backend.kernels[function.__name__], backend)
-        elif isinstance(function, CustomRule):
-            kernel = function.on(backend)
-        else:
-            kernel = scoped(function, backend)
+        neutral = function.on(backend) if isinstance(function, CustomRule) else function
+        kernel = backend.kernels.get(function.__name__, neutral)
+        if isinstance(kernel, PartialKernel):
+            kernel = functools.partial(kernel.function, neutral)
+        # What a rule has for a backend is in its scope already.
+        if kernel is not neutral or neutral is function:
+            kernel = scoped(kernel, backend)
     return kernel, kinds_of(array_type)
 
 

@@ -1,0 +1,241 @@
+"""Kernels of losses: value and gradient against formulas in 80 bits, small and large, and edges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+import torch
+
+from polylux import AutoTorch, gradient, hvp, losses, to_backend, value_and_gradient
+
+SELECTOR = AutoTorch()
+Wide: TypeAlias = Any
+"""An array of long doubles, 11 bits more than float64 has."""
+
+
+def random() -> np.random.Generator:
+    return np.random.default_rng(11)
+
+
+def squares(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    return (p - t) ** 2, 2 * (p - t)
+
+
+def sizes(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    return abs(p - t), np.sign(p - t)
+
+
+def huber(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    d, size = p - t, abs(p - t)
+    return np.where(size <= 0.5, d * d / 2, (size - 0.25) / 2), np.clip(d, -0.5, 0.5)
+
+
+def squared_log(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    ratio = np.log1p((p - t) / (t + e))
+    return ratio**2, 2 * ratio / (p + e)
+
+
+def poisson(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    return p - t * np.log(p + e), (p + e - t) / (p + e)
+
+
+def hinge(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    return np.maximum(1 - t * p, 0), np.where(t * p < 1, -t, 0)
+
+
+def squared_hinge(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    missing = np.maximum(1 - t * p, 0)
+    return missing**2, -2 * t * missing
+
+
+def binary(z: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    likely, less = np.exp(-np.logaddexp(0, -z)), np.exp(-np.logaddexp(0, z))
+    value = t * np.logaddexp(0, -z) + (1 - t) * np.logaddexp(0, z)
+    return value, (1 - t) * likely - t * less
+
+
+def divergence(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    # p and t have common entries; log1p of the rest keeps what the 11 bits would not.
+    terms = -t * np.log1p((p - t + e) / t)
+    return terms.sum(-1), -t / (p + e)
+
+
+def cross_entropy(z: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    surprise = np.log(np.exp(z - z.max(-1, keepdims=True)).sum(-1, keepdims=True))
+    surprise = surprise + z.max(-1, keepdims=True) - z
+    return (t * surprise).sum(-1), np.exp(-surprise) * t.sum(-1, keepdims=True) - t
+
+
+def real(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    first, second = random().normal(size=(2, *shape))
+    return first, second
+
+
+def positive(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    p, t = real(shape)
+    return np.exp(p), np.exp(t)
+
+
+def signs(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    p, t = real(shape)
+    return p, np.sign(t)
+
+
+def logits(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    return 8 * real(shape)[0], random().choice([0.0, 0.25, 1.0], size=shape)
+
+
+def lanes(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    return 4 * real(shape)[0], random().dirichlet(np.ones(shape[-1]), size=shape[:-1])
+
+
+def shares(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    p = np.exp(real(shape)[0]) / shape[-1]
+    return p, random().dirichlet(np.full(shape[-1], 4.0), size=shape[:-1])
+
+
+Reference: TypeAlias = Callable[[Wide, Wide, Wide], tuple[Wide, Wide]]
+Points: TypeAlias = Callable[[tuple[int, ...]], tuple[Any, Any]]
+CASES: dict[str, tuple[losses.Loss, Reference, Points]] = {
+    "squares": (losses.MSELoss(), squares, real),
+    "sizes": (losses.MAELoss(), sizes, real),
+    "huber": (losses.HuberLoss(delta=0.5), huber, real),
+    "squared log": (losses.MSLELoss(), squared_log, positive),
+    "squared log, epsilon 1": (losses.MSLELoss(epsilon=1), squared_log, positive),
+    "poisson": (losses.PoissonLoss(), poisson, positive),
+    "hinge": (losses.HingeLoss(), hinge, signs),
+    "squared hinge": (losses.SquaredHingeLoss(), squared_hinge, signs),
+    "binary logits": (losses.BinaryCrossEntropyLoss(logits=True), binary, logits),
+    "divergence": (losses.KLDivergenceLoss(), divergence, shares),
+    "cross entropy": (losses.CrossEntropyLoss(logits=True), cross_entropy, lanes),
+}
+
+
+def in_ulps(got: Any, true: Any, dtype: Any) -> float:
+    """Largest error, in units in the last place of the largest entry."""
+    largest = np.max(np.abs(true))
+    unit = np.spacing(largest.astype(dtype)).astype(np.longdouble)
+    return float(np.max(np.abs(np.asarray(got, np.longdouble) - true)) / unit)
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (2, 3, 4), (130, 128)], ids=str)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("loss", "reference", "points"), CASES.values(), ids=CASES)
+def test_value_and_gradient_are_those_of_the_formula(
+    loss: losses.Loss, reference: Reference, points: Points, dtype: Any, shape: tuple[int, ...]
+) -> None:
+    p, t = (array.astype(dtype) for array in points(shape))
+    epsilon = getattr(loss, "epsilon", None)
+    e = np.longdouble(np.finfo(dtype).eps if epsilon is None else epsilon)
+    items, slopes = reference(p.astype(np.longdouble), t.astype(np.longdouble), e)
+    value, slope = value_and_gradient(loss, SELECTOR, *to_backend((p, t), SELECTOR))
+    # The mean's rounding is one of its terms': a divergence has terms of both signs.
+    floor = 4 * np.finfo(dtype).eps * np.mean(np.abs(items))
+    assert abs(float(value) - items.mean()) <= max(
+        8 * np.spacing(abs(items.mean()).astype(dtype)), floor
+    )
+    assert in_ulps(slope, slopes / items.size, dtype) <= 8
+    # Without a derivative, the same value.
+    assert float(loss(*to_backend((p, t), SELECTOR))) == float(value)
+
+
+@pytest.mark.parametrize("size", [1, 4096], ids=["small", "large"])
+def test_lanes_that_are_all_but_certain_keep_their_digits(size: int) -> None:
+    # With others = exp(-40): log1p(others) and, for the certain class, -others / (1 + others).
+    z = torch.tensor([[40.0, 0.0, -100.0, -100.0]] * size, dtype=torch.float64)
+    others = np.exp(np.longdouble(-40))
+    loss = losses.CrossEntropyLoss(logits=True)
+    share = others / (1 + others)
+    for target in (torch.eye(4, dtype=torch.float64)[[0] * size], torch.zeros(size).long()):
+        value, slope = value_and_gradient(loss, SELECTOR, z, target)
+        assert float(value) == pytest.approx(float(np.log1p(others)), rel=8 * 2**-52)
+        assert float(slope[0, 0]) * size == pytest.approx(float(-share), rel=8 * 2**-52)
+        assert float(slope[0, 1]) * size == pytest.approx(float(share), rel=8 * 2**-52)
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 1], [2, 0, 2]])
+@pytest.mark.parametrize("repeats", [1, 2**13], ids=["small", "large"])
+def test_labels_are_as_one_hot_targets(labels: list[int], repeats: int) -> None:
+    z = torch.tensor([[1.0, 1.0, 1.0], [5.0, 5.0, -1.0], [0.0, -2.0, 9.0]] * repeats)
+    loss, places = losses.CrossEntropyLoss(logits=True), torch.tensor(labels * repeats)
+    value, slope = value_and_gradient(loss, SELECTOR, z, places)
+    items, slopes = cross_entropy(
+        z.numpy().astype(np.longdouble), np.eye(3)[labels * repeats].astype(np.longdouble), 0
+    )
+    assert float(value) == pytest.approx(float(items.mean()), rel=4 * 2**-23)
+    assert in_ulps(slope, slopes / len(items), np.float32) <= 8
+
+
+def test_classes_may_come_first() -> None:
+    z, t = lanes((6, 5))
+    loss = losses.CrossEntropyLoss(logits=True, dim=0)
+    slope = gradient(loss, SELECTOR, *to_backend((z.T.copy(), t.T.copy()), SELECTOR))
+    _, slopes = cross_entropy(z.astype(np.longdouble), t.astype(np.longdouble), 0)
+    assert in_ulps(slope.T, slopes / 6, np.float64) <= 8
+
+
+EDGES: dict[str, tuple[losses.Loss, list[float], list[float], float, list[float]]] = {
+    # Infinite logits of the right class: the terms are 0.
+    "binary": (
+        losses.BinaryCrossEntropyLoss(logits=True),
+        [np.inf, -np.inf, 0.0], [1.0, 0.0, 1.0], np.log(2) / 3, [0.0, 0.0, -1 / 6],
+    ),
+    "cross entropy": (
+        losses.CrossEntropyLoss(logits=True),
+        [-np.inf, 0.0, 0.0], [0.0, 1.0, 0.0], np.log(2), [0.0, -0.5, 0.5],
+    ),
+    # A rate of 0 where the target is 0, without epsilon.
+    "poisson": (losses.PoissonLoss(epsilon=0), [0.0, 2.0], [0.0, 2.0], 1 - np.log(2), [0.5, 0.0]),
+    # The logarithm of a ratio of two negative numbers.
+    "squared log": (
+        losses.MSLELoss(epsilon=0), [-2.0, 3.0], [-1.0, 3.0], np.log(2) ** 2 / 2,
+        [-np.log(2) / 2, 0.0],
+    ),
+    "divergence": (
+        losses.KLDivergenceLoss(epsilon=0), [0.0, 0.5], [0.0, 1.0], np.log(2), [0.0, -2.0],
+    ),
+    "hinge at the margin": (losses.HingeLoss(), [1.0, 0.0], [1.0, -1.0], 0.5, [0.0, 0.5]),
+    "sizes at 0": (losses.MAELoss(), [1.0, 4.0], [1.0, 2.0], 1.0, [0.0, 0.5]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("loss", "p", "t", "value", "slope"), EDGES.values(), ids=EDGES)
+def test_edges_are_those_of_the_definition(
+    loss: losses.Loss, p: list[float], t: list[float], value: float, slope: list[float]
+) -> None:
+    point = torch.tensor(p, dtype=torch.float64)
+    found = value_and_gradient(loss, SELECTOR, point, torch.tensor(t, dtype=torch.float64))
+    assert float(found[0]) == pytest.approx(value, rel=4 * 2**-52)
+    assert found[1].tolist() == pytest.approx(slope, rel=4 * 2**-52)
+
+
+def test_one_negative_number_of_a_ratio_is_nan() -> None:
+    value = losses.MSLELoss()(torch.tensor([-1.0, 2.0]), torch.tensor([1.0, 2.0]))
+    assert torch.isnan(value)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_second_backward_pass_finds_the_same(name: str) -> None:
+    loss, _, points = CASES[name]
+    p, t = to_backend(points((3, 4)), SELECTOR)
+    leaf = p.clone().requires_grad_()
+    value = loss(leaf, t)
+    (first,) = torch.autograd.grad(value, leaf, retain_graph=True)
+    (second,) = torch.autograd.grad(value, leaf, torch.tensor(3.0, dtype=p.dtype))
+    torch.testing.assert_close(second, 3 * first, rtol=32 * 2**-52, atol=0)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_curvature_is_the_difference_of_gradients(name: str) -> None:
+    loss, _, points = CASES[name]
+    p, t = to_backend(points((3, 4)), SELECTOR)
+    v = torch.cos(torch.arange(12.0, dtype=p.dtype)).reshape(3, 4)
+    h = 2.0**-17
+    high, low = (gradient(loss, SELECTOR, p + step * v, t) for step in (h, -h))
+    # Central: h**2 of the fourth derivative, and rounding by eps / h.
+    torch.testing.assert_close(
+        hvp(loss, SELECTOR, p, v, t), (high - low) / (2 * h), rtol=1e-7, atol=1e-9
+    )
