@@ -25,6 +25,8 @@ _NO_MODULE = re.compile(rf"ModuleNotFoundError: No module named '({'|'.join(OPTI
 
 # What a developer has set for good must not decide about a test.
 os.environ["POLYLUX_PREFERENCES"] = os.devnull
+# Arrays of tests are small; threads that wait for each other on busy cores take 100 times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -16,6 +16,8 @@ PINS = ("-c", str(HERE / "constraints.txt"))
 FRAMEWORKS = ("torch", "jax", "autograd")
 # Tests build wheels offline with hatchling, and run array code on the strict namespace.
 TEST_TOOLS = ("array-api-strict", "hatchling", "numpydoc")
+# A file's tests stay together: they share what is compiled.
+IN_PARALLEL = ("-n", "2", "--dist", "loadfile")
 # Tests of a framework that is absent are skipped; without this option they fail.
 SKIP_ABSENT = "--absent-framework=skip"
 
@@ -39,7 +41,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Every test, with every framework, at the pinned versions."""
     session.install(*PINS, "-e", ".[dev]")
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *IN_PARALLEL, *session.posargs)
 
 
 @nox.session

@@ -100,7 +100,11 @@ def test_the_given_tree_is_left_alone(library: Any) -> None:
     assert library.host(array).dtype == np.float32
 
 
-@pytest.mark.parametrize(("name", "convert"), sorted(LACKING, key=str), ids=str)
+@pytest.mark.parametrize(
+    ("name", "convert"),
+    sorted(LACKING, key=lambda pair: (pair[0], pair[1].__name__)),
+    ids=lambda part: getattr(part, "__name__", part),
+)
 def test_dtype_that_a_library_lacks_is_an_error(name: str, convert: Any) -> None:
     if name == "strict":
         array = pytest.importorskip("array_api_strict").ones(2)

@@ -243,7 +243,7 @@ EXAMPLES = [
 ]
 
 
-@pytest.mark.parametrize("layer", EXAMPLES, ids=repr)
+@pytest.mark.parametrize("layer", EXAMPLES, ids=["relu", "no bias", "initialiser", "function"])
 def test_layer_is_a_hashable_value(layer: Any) -> None:
     for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         assert again == layer

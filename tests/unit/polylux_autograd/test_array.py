@@ -125,7 +125,9 @@ def test_repr_names_the_dtype():
     assert repr(xp.asarray([1.0], dtype=xp.float32)) == "Array([1.], dtype=float32)"
 
 
-@pytest.mark.parametrize("stranger", ["text", None, [1, 2], object()], ids=repr)
+@pytest.mark.parametrize(
+    "stranger", ["text", None, [1, 2], object()], ids=["text", "None", "list", "object"]
+)
 def test_strangers_are_refused_with_a_way_out(stranger):
     x = xp.asarray(DATA)
     with pytest.raises(TypeError):
