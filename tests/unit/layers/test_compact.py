@@ -275,7 +275,9 @@ def test_third_argument_is_the_whole_parameter_tree() -> None:
     np.testing.assert_array_equal(model(x, ps, st)[0], x @ ps["dense"]["weight"])
 
 
-@pytest.mark.parametrize("forward", [lambda s, *x: x[0], lambda s, x, n=2: n * x], ids=["star", "default"])
+@pytest.mark.parametrize(
+    "forward", [lambda s, *x: x[0], lambda s, x, n=2: n * x], ids=["star", "default"]
+)
 def test_arguments_with_defaults_are_left_alone(forward: Any) -> None:
     assert call(compact(forward, w=A), 3)[0] in (3, 6)
 
