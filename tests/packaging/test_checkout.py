@@ -16,7 +16,7 @@ SET_UP = [
     '.venv/bin/pip install -c constraints.txt -e ".[dev]"',
     ".venv/bin/polylux demo",
 ]
-TEST = [".venv/bin/python -m pytest"]
+TEST = [".venv/bin/python -m pytest -n 2 --dist loadfile"]
 
 
 @pytest.fixture(scope="module")
