@@ -14,7 +14,7 @@ from polylux.backend import Numbers
 from polylux.selectors import ADType
 from polylux_jax._gradient import strong
 from polylux_jax._numbers import Ahead, row
-from polylux_jax._packing import Packed, Plan, packed
+from polylux_jax._packing import Packed, Plan, packed, unpacked
 
 Staged = Callable[..., tuple[Any, Any]]
 
@@ -49,16 +49,14 @@ def stage(
         return function
     serial = itertools.count()
     statics: dict[int, Any] = {}
-    variants: dict[tuple[Plan | None, ...], Any] = {}
-    carried = tuple(sorted(carried))
-    inputs = frozenset(i for i, _ in carried)
+    variants: dict[Plan | None, Any] = {}
+    places = tuple([i for i, _ in carried])
     ahead = Ahead()
     number: int | None = None  # which group holds numbers, the same at every call
     is_first = True
 
-    def variant(plans: tuple[Plan | None, ...]) -> Any:
-        """The jitted function for carried groups that lie in vectors, each by its plan."""
-        in_vectors = [(i, o, plan) for (i, o), plan in zip(carried, plans, strict=True) if plan]
+    def variant(plan: Plan | None) -> Any:
+        """The jitted function for carried groups that lie in a vector by this plan, if any."""
 
         def traced(*groups: Any) -> tuple[Any, tuple[None, ...], tuple[Any, ...], Any]:
             opened = list(groups)
@@ -67,16 +65,19 @@ def stage(
                 rows, place = groups[number]
                 opened[number] = row(rows, place)
                 place = place + 1
-            for i, _, plan in in_vectors:
-                opened[i] = plan.unpack(groups[i])
+            if plan is not None:
+                for i, group in zip(places, plan.unpack(groups[places[0]]), strict=True):
+                    opened[i] = group
             outputs, static = function(*opened)
             trace = next(serial)
             statics[trace] = static
             outputs = jax.tree.map(strong, outputs)
-            if in_vectors:
+            if plan is not None:
                 outputs = list(outputs)
-                for _, o, plan in in_vectors:
-                    outputs[o] = plan.pack(outputs[o])
+                vector = plan.pack([outputs[o] for _, o in carried])
+                for _, o in carried:
+                    outputs[o] = ()
+                outputs[carried[0][1]] = vector
             # The trace's number comes out of jit's own cache as the length of a tuple without
             # leaves: a node type of ours would cost a Python call, and the object itself would
             # never be freed in that cache where it leads back to the staged function.
@@ -90,23 +91,25 @@ def stage(
         if is_first:
             number = next((i for i, group in enumerate(groups) if type(group) is Numbers), None)
             is_first = False
-        plain = variants.get(())
+        plain = variants.get(None)
         if plain is not None and number is None and Packed not in map(type, groups):
             # An operator's call: it carries nothing, and may run in microseconds.
             outputs, trace, _, _ = plain(*groups)
             return outputs, statics[len(trace)]
-        given = list(groups)
-        plans = []
-        for i, group in enumerate(groups):
-            if i in inputs:
-                given[i], plan = packed(group)
-                plans.append(plan)
-            elif type(group) is Packed:
-                given[i] = group.group()
-        key = tuple(plans)
-        jitted = variants.get(key)
+        together = packed([groups[i] for i in places])
+        plan = None
+        if together is None:
+            given = unpacked(groups)
+        else:
+            vector, plan = together
+            rest = list(groups)
+            for i in places:
+                rest[i] = ()
+            given = unpacked(rest)
+            given[places[0]] = vector
+        jitted = variants.get(plan)
         if jitted is None:
-            jitted = variants[key] = variant(key)
+            jitted = variants[plan] = variant(plan)
         if number is None:
             outputs, trace, _, _ = jitted(*given)
         else:
@@ -114,9 +117,10 @@ def stage(
             given[number] = (table.rows, table.place)
             outputs, trace, _, place = jitted(*given)
             ahead.advance(table, place)
-        for (_, o), plan in zip(carried, plans, strict=True):
-            if plan is not None:
-                outputs[o] = Packed(outputs[o], plan)
+        if plan is not None:
+            vector = outputs[carried[0][1]]
+            for i, (_, o) in enumerate(carried):
+                outputs[o] = Packed(vector, plan, i)
         return outputs, statics[len(trace)]
 
     return staged

@@ -290,13 +290,15 @@ def _fresh(found: Sequence[Any], leaves: Arrays) -> Arrays:
     for gradient, leaf in zip(found, leaves, strict=True):
         if gradient is None:
             gradient = torch.zeros_like(leaf, memory_format=torch.contiguous_format)
+            place = gradient.data_ptr()
         elif (
-            not gradient.is_contiguous()  # a sum's gradient is one number with strides of zero
-            or gradient.data_ptr() in taken  # both terms of a sum may get the same tensor
+            (place := gradient.data_ptr()) in taken  # both terms of a sum may get the same tensor
+            or not gradient.is_contiguous()  # a sum's gradient is one number with strides of zero
             or (gradient._is_view() and gradient._base.numel() != gradient.numel())
         ):
             gradient = gradient.clone(memory_format=torch.contiguous_format)
-        taken.add(gradient.data_ptr())
+            place = gradient.data_ptr()
+        taken.add(place)
         gradients.append(gradient)
     return tuple(gradients)
 

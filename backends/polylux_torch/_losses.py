@@ -33,6 +33,8 @@ where torch has a loss of its own that is as exact."""
 _CERTAIN = 1e-8
 """A mean of at least this, found in float64, is right to all digits of float32."""
 
+_NO_LABEL = torch.iinfo(torch.int64).min
+
 _FULL = (torch.float32, torch.float64)
 _MEAN = 1  # torch's number for this reduction
 
@@ -201,28 +203,24 @@ def _weights(z: Any, dim: int) -> tuple[Any, Any, Any]:
     return shifted, at, torch.exp(shifted, out=largest).scatter_(dim, at, 0.0)
 
 
-def _wide_logarithms(z: Any, dim: int) -> Any | None:
-    """Those of the softmax in float64, where that takes fewer operations than `_weights`."""
-    if z.dtype == torch.float32 and z.numel() < _LARGE:
-        return torch.log_softmax(z, dim, dtype=torch.float64)
-    return None
+def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
+    """torch's cross entropy of few float32 logits, or None if it would not be exact.
 
-
-def _narrowed(value: Any, slope: Any) -> Found:
-    # A smaller mean may come from classes that are certain but for 1e-9: not to float32's digits.
-    if abs(value.item()) < _CERTAIN:
-        value.fill_(math.nan)
-    return value.float(), None if slope is None else slope.float()
+    In float64 it takes no longer, and what its sums lose beside a class that is all but certain
+    is beyond the digits of float32.
+    """
+    if z.dtype != torch.float32 or z.numel() >= _LARGE or z.ndim != 2 or dim not in (-1, 1):
+        return None
+    if not _is_eager(z, target):
+        return None
+    target = target.double() if target.is_floating_point() else target.long()
+    # torch leaves out labels of a certain number, -100 if it is not told which.
+    loss = F.cross_entropy(z.double(), target, ignore_index=_NO_LABEL)
+    return loss.float() if loss.item() >= _CERTAIN else None
 
 
 def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
     lanes = z.numel() // z.shape[dim]
-    logarithms = _wide_logarithms(z, dim)
-    if logarithms is not None:
-        value, slope = torch.mul(logarithms, t).sum().div_(-lanes), None
-        if is_wanted:
-            slope = logarithms.exp_().mul_(t.sum(dim, keepdim=True)).sub_(t).div_(lanes)
-        return _narrowed(value, slope)
     shifted, at, weights = _weights(z, dim)
     others, given = weights.sum(dim, keepdim=True), t.gather(dim, at)
     t = t.scatter(dim, at, 0.0)
@@ -237,6 +235,10 @@ def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
 
 
 def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
+    loss = _in_float64(z, t, dim)
+    if loss is not None:
+        return loss
+
     def definition(z: Any, t: Any) -> Any:
         return neutral(z, t, dim)
 
@@ -247,13 +249,6 @@ def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1)
 def _against_labels(z: Any, labels: Any, is_wanted: bool, dim: int) -> Found:
     lanes = z.numel() // z.shape[dim]
     places = labels.long().unsqueeze(dim)
-    logarithms = _wide_logarithms(z, dim)
-    if logarithms is not None:
-        value, slope = logarithms.gather(dim, places).sum().div_(-lanes), None
-        if is_wanted:
-            less = logarithms.new_full((), -1.0).expand_as(places)
-            slope = logarithms.exp_().scatter_add_(dim, places, less).div_(lanes)
-        return _narrowed(value, slope)
     shifted, at, weights = _weights(z, dim)
     others = weights.sum(dim, keepdim=True)
     value = others.log1p().sub_(shifted.gather(dim, places)).mean()
@@ -275,6 +270,9 @@ def _softmax_cross_entropy_labels_mean(
 
     if not is_known:
         return definition(z, labels)
+    loss = _in_float64(z, labels, dim)
+    if loss is not None:
+        return loss
     compute = functools.partial(_against_labels, dim=_from_behind(dim, z))
     return _run(compute, definition, z, labels)
 
