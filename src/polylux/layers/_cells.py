@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from polylux.arrays import array_namespace
+from polylux.errors import ShapeError
 from polylux.layers import _settings
 from polylux.layers._base import is_shape
 from polylux.layers._initializers import Initializer
@@ -105,14 +106,39 @@ class Cell(Parametric):
         return (zero,) * self._carried
 
     def __call__(self, x: Any, ps: PyTree, st: PyTree, /) -> tuple[Any, PyTree]:
-        x, carry = x if isinstance(x, tuple | list) else (x, None)
+        x, carry = self._parts_of(x)
         x, weight_ih, weight_hh, bias_ih, bias_hh = self.prepared(x, ps)
-        scope = keeping_precision(x)
+        given = () if carry is None else self._fitting(carry, weight_hh)
+        scope = keeping_precision(x, *given)
         with contextlib.nullcontext() if scope is None else scope:
             projected = dense(x, weight_ih, bias_ih)
-            given = self.zeros(projected) if carry is None else tuple(carry)
-            carry, y = self.step(given, projected, weight_hh, bias_hh)
+            carry, y = self.step(given or self.zeros(projected), projected, weight_hh, bias_hh)
         return (y, carry), st
+
+    def _parts_of(self, given: Any) -> tuple[Any, Any]:
+        """The input and the carry, which is None at the first step."""
+        if not isinstance(given, tuple | list):
+            return given, None
+        if len(given) != 2:
+            raise ShapeError(
+                f"{self!r} needs an array, or a pair of an array and a carry, got "
+                f"{len(given)} entries"
+            )
+        return given[0], given[1]
+
+    def _fitting(self, carry: Any, weight: Any) -> Carry:
+        """The carry, asked for its dtype as an input is."""
+        if not isinstance(carry, tuple | list) or len(carry) != self._carried:
+            got = f"{len(carry)}" if isinstance(carry, tuple | list) else type(carry).__name__
+            raise ShapeError(
+                f"{self!r} needs a carry that is a tuple of length {self._carried}, got {got}; "
+                "hand on what the step before returned"
+            )
+        for part in carry:
+            require_last(self, part.shape, (self.out_features,), "a carry")
+        return tuple(
+            part if part.dtype == weight.dtype else aligned(self, part, weight)[0] for part in carry
+        )
 
     def output_shape(self, input_shape: Any, /) -> Any:
         x = input_shape if is_shape(input_shape) else input_shape[0]
