@@ -107,9 +107,10 @@ class Cell(Parametric):
 
     def __call__(self, x: Any, ps: PyTree, st: PyTree, /) -> tuple[Any, PyTree]:
         x, carry = self._parts_of(x)
-        x, weight_ih, weight_hh, bias_ih, bias_hh = self.prepared(x, ps)
-        given = () if carry is None else self._fitting(carry, weight_hh)
-        scope = keeping_precision(x, *given)
+        arrays = self.prepared(x, ps)
+        arrays, given = (arrays, ()) if carry is None else self._fitting(arrays, carry)
+        x, weight_ih, weight_hh, bias_ih, bias_hh = arrays
+        scope = keeping_precision(x)
         with contextlib.nullcontext() if scope is None else scope:
             projected = dense(x, weight_ih, bias_ih)
             carry, y = self.step(given or self.zeros(projected), projected, weight_hh, bias_hh)
@@ -126,19 +127,22 @@ class Cell(Parametric):
             )
         return given[0], given[1]
 
-    def _fitting(self, carry: Any, weight: Any) -> Carry:
-        """The carry, asked for its dtype as an input is."""
+    def _fitting(self, arrays: tuple[Any, ...], carry: Any) -> tuple[tuple[Any, ...], Carry]:
+        """What `prepared` gives and the carry, in one dtype: a carry is matched as an input is."""
         if not isinstance(carry, tuple | list) or len(carry) != self._carried:
             got = f"{len(carry)}" if isinstance(carry, tuple | list) else type(carry).__name__
             raise ShapeError(
                 f"{self!r} needs a carry that is a tuple of length {self._carried}, got {got}; "
                 "hand on what the step before returned"
             )
+        fitted: Carry = ()
         for part in carry:
             require_last(self, part.shape, (self.out_features,), "a carry")
-        return tuple(
-            part if part.dtype == weight.dtype else aligned(self, part, weight)[0] for part in carry
-        )
+            if part.dtype != arrays[0].dtype:
+                part, *others = aligned(self, part, *arrays, *fitted)
+                arrays, fitted = tuple(others[: len(arrays)]), tuple(others[len(arrays) :])
+            fitted = (*fitted, part)
+        return arrays, fitted
 
     def output_shape(self, input_shape: Any, /) -> Any:
         x = input_shape if is_shape(input_shape) else input_shape[0]
