@@ -38,10 +38,20 @@ def fused_update(rule: Any, in_place: bool, selector: ADType) -> Update | None:
         with np.errstate(all="ignore"):  # an overflow shows in the parameters
             for which, piece, gradient in first.layout.blocks(gradients):
                 vectors = [group.vectors[which][piece] for group in groups]
-                step(gradient, np.empty_like(gradient), *vectors)
+                if gradient.dtype == np.float16:
+                    _step_in_float32(step, gradient, vectors)
+                else:
+                    step(gradient, np.empty_like(gradient), *vectors)
         return groups[0], tuple(groups[1:])
 
     return update
+
+
+def _step_in_float32(step: Callable[..., None], gradient: Vector, vectors: list[Vector]) -> None:
+    wide = [vector.astype(np.float32) for vector in vectors]
+    step(gradient.astype(np.float32), np.empty_like(wide[0]), *wide)
+    for vector, values in zip(vectors, wide, strict=True):
+        vector[...] = values
 
 
 def _sgd(rule: Any, count: int) -> Callable[..., None]:

@@ -11,6 +11,26 @@ Tensors = list[Any]
 Kernel = Callable[[Tensors, Tensors, list[Tensors], int], None]
 
 
+def widened(make: Callable[[Any], Kernel]) -> Callable[[Any], Kernel]:
+    """Kernels that compute float16 and bfloat16 in float32, as torch's fused ones do."""
+
+    def make_widened(rule: Any) -> Kernel:
+        kernel = make(rule)
+
+        def update(p: Tensors, g: Tensors, slots: list[Tensors], count: int) -> None:
+            if p[0].dtype.itemsize >= 4:
+                return kernel(p, g, slots, count)
+            targets = [p, *slots]
+            wide = [[a.float() for a in group] for group in targets]
+            kernel(wide[0], [a.float() for a in g], wide[1:], count)
+            for group, values in zip(targets, wide, strict=True):
+                torch._foreach_copy_(group, values)
+
+        return update
+
+    return make_widened
+
+
 def _update_moments(rule: Any, g: Tensors, m: Tensors, v: Tensors) -> None:
     b1, b2 = rule.betas
     _average(m, b1, g)

@@ -124,6 +124,8 @@ def _scale(x: Any, weight: Any, bias: Any = None) -> Any:
 
 
 def _embedding(weight: Any, indices: Any) -> Any:
+    if indices.dtype not in (torch.int32, torch.int64):  # the kernel knows no others
+        indices = indices.long()
     return F.embedding(indices, weight)
 
 

@@ -137,7 +137,7 @@ _KERNELS: dict[str, Callable[[Any], Kernel]] = {
     "adamw": _adamw,
     "amsgrad": _adam,
     "adagrad": _adagrad,
-    **_foreach.KERNELS,
+    **{kind: _foreach.widened(make) for kind, make in _foreach.KERNELS.items()},
 }
 
 

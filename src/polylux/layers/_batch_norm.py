@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from polylux.eltypes import match_eltype
 from polylux.errors import ShapeError
 from polylux.layers import _settings
 from polylux.layers._initializers import Initializer, ones, zeros
@@ -110,6 +111,8 @@ class BatchNorm(Parametric):
                 arguments = (scale, bias, None, None, self.momentum, self.epsilon)
                 return batch_norm(x, *arguments)[0], st
             mean, variance = st["running_mean"], st["running_var"]
+            if not self.affine and x.dtype != mean.dtype:
+                x = match_eltype(self, ps, st, x)
             if not training:
                 return normalize(x, scale, bias, mean, variance, self.epsilon), st
             self._require_two(x.shape)

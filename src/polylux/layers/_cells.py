@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from polylux.arrays import array_namespace
+from polylux.errors import ShapeError
 from polylux.layers import _settings
 from polylux.layers._base import is_shape
 from polylux.layers._initializers import Initializer
@@ -105,14 +106,43 @@ class Cell(Parametric):
         return (zero,) * self._carried
 
     def __call__(self, x: Any, ps: PyTree, st: PyTree, /) -> tuple[Any, PyTree]:
-        x, carry = x if isinstance(x, tuple | list) else (x, None)
-        x, weight_ih, weight_hh, bias_ih, bias_hh = self.prepared(x, ps)
+        x, carry = self._parts_of(x)
+        arrays = self.prepared(x, ps)
+        arrays, given = (arrays, ()) if carry is None else self._fitting(arrays, carry)
+        x, weight_ih, weight_hh, bias_ih, bias_hh = arrays
         scope = keeping_precision(x)
         with contextlib.nullcontext() if scope is None else scope:
             projected = dense(x, weight_ih, bias_ih)
-            given = self.zeros(projected) if carry is None else tuple(carry)
-            carry, y = self.step(given, projected, weight_hh, bias_hh)
+            carry, y = self.step(given or self.zeros(projected), projected, weight_hh, bias_hh)
         return (y, carry), st
+
+    def _parts_of(self, given: Any) -> tuple[Any, Any]:
+        """The input and the carry, which is None at the first step."""
+        if not isinstance(given, tuple | list):
+            return given, None
+        if len(given) != 2:
+            raise ShapeError(
+                f"{self!r} needs an array, or a pair of an array and a carry, got "
+                f"{len(given)} entries"
+            )
+        return given[0], given[1]
+
+    def _fitting(self, arrays: tuple[Any, ...], carry: Any) -> tuple[tuple[Any, ...], Carry]:
+        """What `prepared` gives and the carry, in one dtype: a carry is matched as an input is."""
+        if not isinstance(carry, tuple | list) or len(carry) != self._carried:
+            got = f"{len(carry)}" if isinstance(carry, tuple | list) else type(carry).__name__
+            raise ShapeError(
+                f"{self!r} needs a carry that is a tuple of length {self._carried}, got {got}; "
+                "hand on what the step before returned"
+            )
+        fitted: Carry = ()
+        for part in carry:
+            require_last(self, part.shape, (self.out_features,), "a carry")
+            if part.dtype != arrays[0].dtype:
+                part, *others = aligned(self, part, *arrays, *fitted)
+                arrays, fitted = tuple(others[: len(arrays)]), tuple(others[len(arrays) :])
+            fitted = (*fitted, part)
+        return arrays, fitted
 
     def output_shape(self, input_shape: Any, /) -> Any:
         x = input_shape if is_shape(input_shape) else input_shape[0]

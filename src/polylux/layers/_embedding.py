@@ -33,8 +33,8 @@ class Embedding(Parametric):
     DTypeError
         When called with an array of another dtype than integers.
     IndexError
-        The array library's own, for an integer out of range; under `jax.jit`, where values cannot
-        be looked at, its vector is NaN instead.
+        The array library's own, for an integer out of range, such as -1; in JAX, which does not
+        look at values, its vector is NaN instead.
 
     Examples
     --------

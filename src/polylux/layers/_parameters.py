@@ -87,11 +87,11 @@ def aligned(layer: object, x: Any, *parameters: Any) -> tuple[Any, ...]:
         )
 
 
-def require_last(layer: object, shape: Any, expected: Shape) -> None:
+def require_last(layer: object, shape: Any, expected: Shape, what: str = "an input") -> None:
     """Raise unless a shape ends with these lengths."""
     if tuple(shape)[len(shape) - len(expected) :] != expected or len(shape) < len(expected):
         ending = ", ".join(map(str, expected))
-        raise ShapeError(f"{layer!r} needs an input of shape (..., {ending}), got {tuple(shape)}")
+        raise ShapeError(f"{layer!r} needs {what} of shape (..., {ending}), got {tuple(shape)}")
 
 
 def explain_states(

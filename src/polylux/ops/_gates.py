@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from polylux.arrays import array_namespace
+from polylux.arrays import array_namespace, common_owner
 from polylux.errors import DomainError, OptionError, ShapeError
 from polylux.ops._native import in_precision
 
@@ -48,6 +48,7 @@ def multigate(x: Any, n: int, /) -> tuple[Any, ...]:
         raise OptionError(f"multigate takes an int as the number of parts, got {n!r}") from None
     if n < 1:
         raise DomainError(f"multigate needs at least one part, got n={n}")
+    common_owner((x,), "multigate")
     shape = tuple(x.shape)
     if not shape or shape[-1] % n:
         raise ShapeError(

@@ -6,7 +6,7 @@ import dataclasses
 import operator
 from typing import Any, TypeAlias
 
-from polylux.arrays import array_namespace
+from polylux.arrays import array_namespace, common_owner
 from polylux.errors import OptionError, ShapeError
 from polylux.ops._native import in_precision
 from polylux.spec import Spec
@@ -95,6 +95,7 @@ def eachslice(x: Any, dim: int | Ordering, /) -> list[Any]:
 
 
 def _axis(x: Any, dim: Any) -> int:
+    common_owner((x,), "eachslice")
     ndim = len(x.shape)
     if isinstance(dim, TimeFirst | BatchFirst):
         axis = dim.axis(ndim)

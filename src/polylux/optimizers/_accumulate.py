@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any, ClassVar
 
 from polylux.errors import DomainError, OptionError
@@ -39,12 +40,13 @@ class AccumulateGradients(Rule):
     rule: Rule
 
     def __post_init__(self) -> None:
-        if isinstance(self.n, bool) or not isinstance(self.n, int):
+        if isinstance(self.n, bool) or not isinstance(self.n, Integral):
             raise OptionError(
                 f"AccumulateGradients(n, rule) takes a whole number first, got {self.n!r}"
             )
         if self.n < 1:
             raise DomainError(f"AccumulateGradients(n=...) must be at least 1, got {self.n!r}")
+        object.__setattr__(self, "n", int(self.n))
         check_rule("AccumulateGradients", self.rule, Rule)
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
+from polylux.dtypes import kind_of
 from polylux.errors import DomainError, OptionError, nearest
 from polylux.optimizers._patterns import Paths
 from polylux.optimizers._schedules import Schedule, at
@@ -180,7 +181,10 @@ class Rule(Spec, ABC):
 
 
 class LeafRule(Rule):
-    """A rule that treats each parameter by itself."""
+    """A rule that treats each parameter by itself.
+
+    float16 and bfloat16 are computed in float32, and what comes out is rounded once.
+    """
 
     @abstractmethod
     def leaf(self, xp: Any, scalars: Sequence[Any], g: Any, p: Any, *slots: Any) -> tuple[Any, ...]:
@@ -195,11 +199,22 @@ class LeafRule(Rule):
         slots: tuple[Arrays, ...],
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
         rows = [
-            [_typed(xp, array, p.dtype) for array in self.leaf(xp, scalars, g, p, *own)]
+            [
+                _typed(xp, array, p.dtype)
+                for array in self.leaf(xp, scalars, *_widened(xp, g, p, *own))
+            ]
             for g, p, *own in zip(gradients, parameters, *slots, strict=True)
         ]
         steps, *new = [tuple(row[i] for row in rows) for i in range(1 + len(self.slots))]
         return steps, tuple(new)
+
+
+def _widened(xp: Any, *arrays: Any) -> Arrays:
+    """Arrays of one dtype as a rule computes with them: float16 and bfloat16 in float32."""
+    # Adam's usual epsilon is 0 in float16, and an entry without gradient would be 0 / 0.
+    if kind_of(arrays[0]) != "low":
+        return arrays
+    return tuple(xp.astype(array, xp.float32) for array in arrays)
 
 
 def _typed(xp: Any, array: Any, dtype: Any) -> Any:

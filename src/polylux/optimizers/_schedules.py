@@ -214,11 +214,11 @@ class Piecewise(Schedule):
             ) from None
         starts = [start for start, _ in pieces]
         for start in starts:
-            if isinstance(start, bool) or not isinstance(start, int):
+            if isinstance(start, bool) or not isinstance(start, numbers.Integral):
                 raise OptionError(f"Piecewise takes whole numbers of steps, got {start!r}")
         if starts[:1] != [0] or any(b <= a for a, b in itertools.pairwise(starts)):
             raise DomainError(f"the steps of a Piecewise begin with 0 and rise, got {starts}")
-        pieces = tuple((start, _value(self, f"{start}: ", piece)) for start, piece in pieces)
+        pieces = tuple((int(start), _value(self, f"{start}: ", piece)) for start, piece in pieces)
         object.__setattr__(self, "pieces", pieces)
 
     def __call__(self, step: int, /) -> float:

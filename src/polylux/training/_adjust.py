@@ -6,7 +6,7 @@ from typing import Any
 
 from polylux.errors import OptionError
 from polylux.optimizers import Frozen, Schedule
-from polylux.training._state import TrainState, leaf_paths, with_optimizer
+from polylux.training._state import TrainState, leaf_paths, require_state, with_optimizer
 
 
 def adjust(
@@ -55,6 +55,7 @@ def adjust(
     >>> adjust(ts, betas=(0.8, 0.9)).optimizer
     Adam(learning_rate=0.1, betas=(0.8, 0.9))
     """
+    require_state(train_state, "adjust")
     if learning_rate is not None:
         if "learning_rate" in values:
             raise OptionError("adjust got the learning rate twice, by position and by name")
@@ -106,6 +107,7 @@ def freeze(train_state: TrainState, *patterns: str) -> TrainState:
     >>> [float(w) for w in ts.parameters["weight"]], [float(b) for b in ts.parameters["bias"]]
     ([0.5, 0.5], [0.0, 0.0])
     """
+    require_state(train_state, "freeze")
     paths = leaf_paths(train_state._buffers.layout)
     rule = Frozen.frozen(train_state.optimizer, paths, patterns)
     return with_optimizer(train_state, rule)
@@ -146,6 +148,7 @@ def thaw(train_state: TrainState, *patterns: str) -> TrainState:
     >>> thaw(ts, "*").optimizer
     SGD(learning_rate=0.5)
     """
+    require_state(train_state, "thaw")
     paths = leaf_paths(train_state._buffers.layout)
     rule = Frozen.thawed(train_state.optimizer, paths, patterns)
     return with_optimizer(train_state, rule)

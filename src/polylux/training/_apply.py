@@ -15,7 +15,7 @@ from polylux.errors import DTypeError, ShapeError, TreeError
 from polylux.selectors import ADType, Auto, NoAutoDiff
 from polylux.training._buffers import Buffers
 from polylux.training._doctor import check_parameters
-from polylux.training._state import TrainState, advance
+from polylux.training._state import TrainState, advance, require_state
 from polylux.training._update import (
     CARRIED_BY_UPDATE,
     donated,
@@ -78,6 +78,7 @@ def apply_gradients_(train_state: TrainState, grads: PyTree) -> TrainState:
 
 
 def _apply(state: TrainState, grads: PyTree, taker: str | None) -> TrainState:
+    require_state(state, taker or "apply_gradients")
     state._buffers.require_present()
     layout = state._buffers.layout
     layout.require_trainable("parameters")

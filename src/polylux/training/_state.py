@@ -308,6 +308,12 @@ def with_optimizer(state: TrainState, rule: Rule) -> TrainState:
     )  # fmt: skip
 
 
+def require_state(given: Any, caller: str) -> None:
+    """Raise unless what was given to the caller is a train state."""
+    if not isinstance(given, TrainState):
+        raise OptionError(f"{caller} takes a TrainState first, got {type(given).__name__}")
+
+
 def leaf_paths(layout: Layout) -> list[tuple[str, ...]]:
     """For each trainable leaf the paths at which it stands."""
     paths = layout.structure.every_path()

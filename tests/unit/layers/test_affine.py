@@ -102,9 +102,23 @@ def test_embedding_of_floats_is_an_error(library: Any) -> None:
         Embedding(4, 2)(library.array([1.0]), ps, {})
 
 
-def test_embedding_out_of_range_is_the_librarys_error() -> None:
+@pytest.mark.parametrize("index", [4, -1])
+def test_embedding_out_of_range_is_the_librarys_error_or_nan(index: int, library: Any) -> None:
+    x, ps = library.array([index], np.int32), {"weight": library.array(np.ones((4, 2)))}
+    if library.name == "jax":
+        np.testing.assert_array_equal(library.host(Embedding(4, 2)(x, ps, {})[0]), [[np.nan] * 2])
+        return
     with pytest.raises(IndexError):
-        Embedding(4, 2)(np.asarray([4]), {"weight": np.ones((4, 2))}, {})
+        Embedding(4, 2)(x, ps, {})
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16], ids=lambda dtype: dtype.__name__)
+def test_embedding_takes_integers_that_cannot_count_its_rows(dtype: Any, library: Any) -> None:
+    weight = np.arange(40_000.0)[:, None]
+    y, _ = Embedding(40_000, 1)(
+        library.array([127, 0], dtype), {"weight": library.array(weight)}, {}
+    )
+    np.testing.assert_array_equal(library.host(y), [[127], [0]])
 
 
 def test_embedding_starts_from_standard_normal_numbers() -> None:

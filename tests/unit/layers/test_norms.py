@@ -9,7 +9,14 @@ import pytest
 
 import polylux
 from polylux import AutoAutograd, AutoJax, AutoTorch, TrainState, layers, single_train_step
-from polylux.errors import ArrayMixError, DomainError, OptionError, ShapeError, TreeError
+from polylux.errors import (
+    ArrayMixError,
+    DomainError,
+    EltypeMismatchError,
+    OptionError,
+    ShapeError,
+    TreeError,
+)
 from polylux.layers import BatchNorm, Chain, Dense, GroupNorm, LayerNorm, RMSNorm, setup
 from polylux.losses import MSELoss
 from polylux.optimizers import SGD
@@ -167,6 +174,17 @@ def test_one_entry_for_each_channel_is_an_error_in_training_only() -> None:
         layer(x, ps, st)
     y, _ = layer(x, ps, layers.testmode(st))
     assert y.shape == (1, 4)
+
+
+@pytest.mark.parametrize("mode", [layers.trainmode, layers.testmode])
+def test_running_statistics_alone_have_a_dtype_to_be_matched(mode: Any) -> None:
+    layer = BatchNorm(4, affine=False)
+    ps, st = setup(np.random.default_rng(0), layer)
+    with (
+        polylux.override_preferences(eltype_mismatch_handling="error"),
+        pytest.raises(EltypeMismatchError, match="is of float32, and its input is of float64"),
+    ):
+        layer(X, ps, mode(st))
 
 
 def test_missing_states_are_an_error() -> None:

@@ -11,7 +11,14 @@ import torch
 
 import polylux
 from polylux import layers, ops
-from polylux.errors import ArrayMixError, DomainError, OptionError, ShapeError, TreeError
+from polylux.errors import (
+    ArrayMixError,
+    DomainError,
+    EltypeMismatchError,
+    OptionError,
+    ShapeError,
+    TreeError,
+)
 from polylux.layers import GRUCell, Layer, LSTMCell, Recurrence, RNNCell, setup
 from polylux.ops import BatchFirst, TimeFirst
 
@@ -149,6 +156,41 @@ def test_inputs_and_parameters_that_do_not_fit_are_errors(cell: Any) -> None:
         cell(np.ones((2, 4), np.float32), {}, st)
     with pytest.raises(ArrayMixError, match="got arrays of different libraries"):
         cell(torch.ones(2, 4), ps, st)
+
+
+@each_cell
+def test_carry_that_does_not_fit_is_an_error(cell: Any) -> None:
+    ps, st = setup(np.random.default_rng(0), cell)
+    x = np.ones((2, 4), np.float32)
+    (_, carry), _ = cell(x, ps, st)
+    n = len(carry)
+    with pytest.raises(ShapeError, match=rf"carry that is a tuple of length {n}, got {n + 1};"):
+        cell((x, (*carry, carry[0])), ps, st)
+    with pytest.raises(ShapeError, match=rf"carry that is a tuple of length {n}, got ndarray;"):
+        cell((x, carry[0]), ps, st)
+    with pytest.raises(ShapeError, match=r"needs a carry of shape \(\.\.\., 3\), got \(2, 5\)"):
+        cell((x, (np.ones((2, 5), np.float32),) * n), ps, st)
+    with pytest.raises(ShapeError, match="a pair of an array and a carry, got 3 entries"):
+        cell((x, carry, carry), ps, st)
+
+
+@each_cell
+def test_carry_of_another_dtype_is_matched_as_an_input_is(cell: Any, library: Any) -> None:
+    ps, st = setup(np.random.default_rng(0), cell)
+    ps = {name: library.array(p, np.float32) for name, p in ps.items()}
+    x = library.array(np.ones((2, 4)), np.float32)
+    whole, ones, wide = (
+        tuple(library.array(np.ones((2, 3)), dtype) for _ in cell.output_shape((2, 4))[1])
+        for dtype in (np.int32, np.float32, np.float64)
+    )
+    found = [library.host(cell((x, carry), ps, st)[0][0]) for carry in (whole, ones, wide)]
+    assert [y.dtype for y in found] == [np.float32, np.float32, np.float64]
+    np.testing.assert_array_equal(found[0], found[1])
+    with (
+        polylux.override_preferences(eltype_mismatch_handling="error"),
+        pytest.raises(EltypeMismatchError, match="is of float32, and its input is of float64"),
+    ):
+        cell((x, wide), ps, st)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 import polylux
 from polylux import ops
-from polylux.errors import DomainError, OptionError, ShapeError
+from polylux.errors import ArrayMixError, DomainError, OptionError, ShapeError
 
 X = np.arange(24.0).reshape(2, 3, 4)
 
@@ -85,6 +85,12 @@ def test_slices_without_any_use_have_a_derivative_of_zeros(selector: polylux.ADT
 def test_axis_that_is_none_is_an_error(dim: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="eachslice"):
         ops.eachslice(np.ones((2, 2)), dim)
+
+
+@pytest.mark.parametrize("slices", [ops.eachslice, ops.multigate])
+def test_what_is_no_array_is_an_error(slices: Any) -> None:
+    with pytest.raises(ArrayMixError, match="builtins.list, which is no array"):
+        slices([[1.0, 2.0]], 1)
 
 
 @pytest.mark.parametrize("shape", [(6,), (2, 6), (2, 3, 6)], ids=str)

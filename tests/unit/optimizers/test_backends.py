@@ -25,7 +25,25 @@ from polylux import (
     to_backend,
     to_host,
 )
-from polylux.optimizers import AccumulateGradients, Cosine, RAdam, Rule, WarmUp, by_path
+from polylux.optimizers import (
+    AccumulateGradients,
+    AdaBelief,
+    AdaDelta,
+    AdaGrad,
+    Adam,
+    AdaMax,
+    AdamW,
+    AMSGrad,
+    Cosine,
+    Lion,
+    Momentum,
+    NAdam,
+    RAdam,
+    RMSProp,
+    Rule,
+    WarmUp,
+    by_path,
+)
 
 NAMES = ("a", "b", "c")
 STEPS = 7
@@ -166,6 +184,32 @@ def test_jitted_run_keeps_float32(name: str, every_rule: dict[str, Rule], runs: 
         *_, ts = single_train_step_(AutoJax(), weighted_squares, problem.data, ts)
     assert_close(leaves(ts), problem.expected(rule), 2.0**-23)
     assert {a.dtype for a in slots(ts)} == {np.dtype("float32")}
+
+
+# --- float16 --------------------------------------------------------------------------------------
+
+DEFAULTS: list[Rule] = [
+    Adam(), AdamW(weight_decay=0.0), AMSGrad(), RAdam(betas=(0.8, 0.9)), NAdam(), AdaMax(),
+    RMSProp(), RMSProp(centered=True), AdaGrad(), AdaDelta(), AdaBelief(), Momentum(), Lion(1e-2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("selector", [*IN_PYTHON, AutoJax(jit=False), None], ids=repr)
+def test_entry_without_gradient_stays_where_it_is_in_float16(
+    selector: polylux.ADType | None,
+) -> None:
+    # The usual epsilons are 0 in float16, and so is the second moment: 0 / 0 unless in float32.
+    start, gradient = np.ones(2, np.float16), np.asarray([1.0, 0.0], np.float16)
+    names = [f"{number:02}" for number in range(len(DEFAULTS))]
+    rule = by_path({f"['{name}']": rule for name, rule in zip(names, DEFAULTS, strict=True)})
+    ts = TrainState(max, {name: start.copy() for name in names}, {}, rule)
+    grads = dict.fromkeys(names, gradient)
+    for _ in range(6):  # RAdam's sixth step is the first with a root
+        ts = apply_gradients_(ts, grads if selector is None else to_backend(grads, selector))
+    for name, rule in zip(names, DEFAULTS, strict=True):
+        moved, stayed = to_host(ts.parameters)[name].tolist()
+        assert stayed == 1, rule
+        assert 0 < moved < 1, rule
 
 
 # --- all rules in one tree ------------------------------------------------------------------------

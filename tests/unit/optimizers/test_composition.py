@@ -20,6 +20,7 @@ from polylux.optimizers import (
     Frozen,
     Linear,
     Momentum,
+    Piecewise,
     Rule,
     by_path,
     chain,
@@ -148,6 +149,11 @@ def test_rules_that_do_not_fit_the_tree(rules: Any, error: Any, match: str) -> N
 def test_bad_option_is_an_error_that_names_it(make: Any, error: Any, match: str) -> None:
     with pytest.raises(error, match=match):
         make()
+
+
+def test_numbers_of_numpy_are_whole_numbers_too() -> None:
+    assert repr(AccumulateGradients(np.int64(2), SGD())) == "AccumulateGradients(2, SGD())"
+    assert repr(Piecewise({np.int64(0): 1.0})) == "Piecewise(((0, 1.0),))"
 
 
 # --- frozen leaves --------------------------------------------------------------------------------

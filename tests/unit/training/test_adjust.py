@@ -200,6 +200,12 @@ def test_value_that_no_rule_takes_is_an_error(
         adjust(problem.state(rule), **given)
 
 
+@pytest.mark.parametrize("function", [adjust, freeze, thaw, apply_gradients, apply_gradients_])
+def test_what_is_no_train_state_is_an_error(function: Any) -> None:
+    with pytest.raises(OptionError, match=rf"{function.__name__} takes a TrainState first, got di"):
+        function({"weight": np.ones(2)}, "*")
+
+
 def test_learning_rate_given_twice_is_an_error(problem: Any) -> None:
     with pytest.raises(OptionError, match="twice"):
         adjust(problem.state(), 0.1, learning_rate=0.2)
