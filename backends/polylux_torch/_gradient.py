@@ -246,6 +246,8 @@ def _call(function: Function, tracked: Sequence[Any]) -> tuple[Any, Arrays]:
     state = STATE
     state.depth += 1
     try:
+        if torch.is_grad_enabled():
+            return function(*tracked)
         with torch.enable_grad():
             return function(*tracked)
     finally:

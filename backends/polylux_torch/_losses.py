@@ -203,11 +203,11 @@ def _weights(z: Any, dim: int) -> tuple[Any, Any, Any]:
     return shifted, at, torch.exp(shifted, out=largest).scatter_(dim, at, 0.0)
 
 
-def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
-    """torch's cross entropy of few float32 logits, or None if it would not be exact.
+def _by_torch(z: Any, target: Any, dim: int) -> Any | None:
+    """torch's own cross entropy of few float32 logits, or None if it would not be exact.
 
-    In float64 it takes no longer, and what its sums lose beside a class that is all but certain
-    is beyond the digits of float32.
+    In float64, since what its sums lose beside a class that is all but certain is then beyond the
+    digits of float32.
     """
     if z.dtype != torch.float32 or z.numel() >= _LARGE or z.ndim != 2 or dim not in (-1, 1):
         return None
@@ -235,7 +235,7 @@ def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
 
 
 def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
-    loss = _in_float64(z, t, dim)
+    loss = _by_torch(z, t, dim)
     if loss is not None:
         return loss
 
@@ -270,7 +270,7 @@ def _softmax_cross_entropy_labels_mean(
 
     if not is_known:
         return definition(z, labels)
-    loss = _in_float64(z, labels, dim)
+    loss = _by_torch(z, labels, dim)
     if loss is not None:
         return loss
     compute = functools.partial(_against_labels, dim=_from_behind(dim, z))
