@@ -363,8 +363,10 @@ def test_torch_func_differentiates_a_rule_twice_in_forward_mode() -> None:
 
 
 def test_torch_func_under_torch_compile_obeys_rules() -> None:
-    slopes = torch.compile(torch.func.vmap(torch.func.grad(flat_cube)), backend="aot_eager")
-    np.testing.assert_allclose(slopes(torch.asarray(POINT)), 3 * POINT**2, rtol=1e-15)
+    slopes = torch.func.vmap(torch.func.grad(lambda x: flat_cube(x).sum()))
+    rows = torch.asarray(np.stack([POINT, 2 * POINT]))
+    found = torch.compile(slopes, backend="aot_eager")(rows)
+    np.testing.assert_allclose(found, 3 * np.stack([POINT, 2 * POINT]) ** 2, rtol=1e-15)
 
 
 def test_torchs_own_checks_agree_with_a_rule() -> None:
