@@ -44,6 +44,10 @@ def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
             residuals: Arrays = (output, *values)
         else:
             output, residuals = rule.forward(*values, **settings)
+            if any(type(x) is Box for x in values):  # a further derivative obeys the rule as well
+                obeyed = apply(*values, **settings)
+                residuals = rule.obeying(values, residuals, output, obeyed)
+                output = obeyed
 
         if isinstance(nodes[0], JVPNode):
             tangents = [None] * len(values)
@@ -52,7 +56,10 @@ def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
             change = _pushed(rule, values, residuals, output, tangents, settings)
             if isinstance(output, tuple):
                 pairs = zip(output, change, strict=True)
-                return tuple([Box(o, top, forward_node(fill(t, o))) for o, t in pairs])
+                return tuple([
+                    Box(o, top, forward_node(fill(t, o))) if o.dtype.kind == "f" else o
+                    for o, t in pairs
+                ])  # fmt: skip
             return Box(output, top, forward_node(fill(change, output)))
 
         def pulled(cotangent: Any) -> list[Any]:
@@ -70,9 +77,10 @@ def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
 
             return vjp
 
-        return tuple(
-            [Box(o, top, reverse_node(nodes, of_one(k))) for k, o in enumerate(output)]
-        )
+        return tuple([
+            Box(o, top, reverse_node(nodes, of_one(k))) if o.dtype.kind == "f" else o
+            for k, o in enumerate(output)
+        ])  # fmt: skip
 
     return apply
 

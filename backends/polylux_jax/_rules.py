@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from polylux.backend import DerivativeRule
@@ -34,26 +35,58 @@ def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
 
 def _with_settings(rule: DerivativeRule, settings: dict[str, Any]) -> Callable[..., Any]:
     function: Any = jax.custom_jvp(functools.partial(rule.plain, **settings))
+    forward: Any = jax.custom_jvp(functools.partial(rule.forward, **settings))
 
-    def jvp(operands: Arrays, tangents: Arrays) -> tuple[Any, Any]:
-        moving = [
-            None if isinstance(t, SymbolicZero) or not jnp.issubdtype(x.dtype, jnp.floating) else t
-            for x, t in zip(operands, tangents, strict=True)
-        ]
-        if rule.elementwise:
-            # By the function itself: a derivative that is written by the output obeys the rule.
-            output = function(*operands)
-            residuals = (output, *operands)
-        else:
-            output, residuals = rule.forward(*operands, **settings)
+    def pushed(operands: Arrays, moving: list[Any], output: Any, residuals: Arrays) -> Any:
         if rule.pushforward is not None:
             tangent = rule.pushforward(residuals, *moving, **settings)
         else:
             tangent = _transposed(rule, settings, operands, residuals, output, moving)
-        return output, jax.tree.map(_fitting, tangent, output)
+        if isinstance(output, tuple):
+            return tuple(map(_fitting, tangent, output))
+        return _fitting(tangent, output)
+
+    def jvp(operands: Arrays, tangents: Arrays) -> tuple[Any, Any]:
+        if rule.elementwise:
+            # By the function itself: a derivative that is written by the output obeys the rule.
+            output = function(*operands)
+            residuals: Arrays = (output, *operands)
+        else:
+            output, residuals = forward(*operands)
+        return output, pushed(operands, _moving(operands, tangents), output, residuals)
+
+    def forward_jvp(operands: Arrays, tangents: Arrays) -> tuple[Any, Any]:
+        """In a derivative of a derivative: the output's is the rule's, the residuals' are not."""
+        moving = _moving(operands, tangents)
+        output, residuals = forward(*operands)
+        tangent = pushed(operands, moving, output, residuals)
+        places = [i for i, part in enumerate(moving) if part is not None]
+        by_rule: list[Any] = []
+
+        def plain(*values: Any) -> Arrays:
+            placed = list(operands)
+            for i, value in zip(places, values, strict=True):
+                placed[i] = value
+            output, residuals = rule.forward(*placed, **settings)
+            obeying = rule.obeying(placed, residuals, output, tangent)
+            by_rule[:] = [None if a is b else a for a, b in zip(obeying, residuals, strict=True)]
+            return residuals
+
+        _, changes = jax.jvp(plain, [operands[i] for i in places], [moving[i] for i in places])
+        changes = [c if t is None else t for c, t in zip(changes, by_rule, strict=True)]
+        return (output, residuals), (tangent, tuple(changes))
 
     function.defjvp(jvp, symbolic_zeros=True)
+    forward.defjvp(forward_jvp, symbolic_zeros=True)
     return function  # type: ignore[no-any-return]
+
+
+def _moving(operands: Arrays, tangents: Arrays) -> list[Any]:
+    """The tangents, None in place of zeros."""
+    return [
+        None if isinstance(tangent, SymbolicZero) or not _is_float(x) else tangent
+        for x, tangent in zip(operands, tangents, strict=True)
+    ]
 
 
 def _transposed(
@@ -66,8 +99,14 @@ def _transposed(
 ) -> Any:
     """The pushforward as the transpose of the pullback, which is linear in its cotangent."""
     places = [i for i, tangent in enumerate(moving) if tangent is not None]
+    outputs = output if isinstance(output, tuple) else (output,)
+    floats = [k for k, array in enumerate(outputs) if _is_float(array)]
 
-    def pulled(cotangent: Any) -> Arrays:
+    def pulled(*cotangents: Any) -> Arrays:
+        given = list(map(jnp.zeros_like, outputs))
+        for k, cotangent in zip(floats, cotangents, strict=True):
+            given[k] = cotangent
+        cotangent = tuple(given) if isinstance(output, tuple) else given[0]
         parts = rule.cotangents(operands, residuals, cotangent, settings)
         return tuple(
             [
@@ -76,10 +115,19 @@ def _transposed(
             ]
         )
 
-    (tangent,) = jax.linear_transpose(pulled, output)(tuple([moving[i] for i in places]))
-    return tangent
+    transpose = jax.linear_transpose(pulled, *[outputs[k] for k in floats])
+    found: list[Any] = [None] * len(outputs)
+    for k, tangent in zip(floats, transpose(tuple([moving[i] for i in places])), strict=True):
+        found[k] = tangent
+    return tuple(found) if isinstance(output, tuple) else found[0]
 
 
 def _fitting(tangent: Any, array: Any) -> Any:
-    """A tangent or cotangent in the dtype of its array."""
+    """A tangent or cotangent in the dtype of its array; what JAX has for integers beside them."""
+    if not _is_float(array):
+        return np.zeros(array.shape, jax.dtypes.float0)
     return jnp.asarray(tangent, dtype=array.dtype)
+
+
+def _is_float(array: Any) -> bool:
+    return bool(jnp.issubdtype(array.dtype, jnp.floating))

@@ -29,6 +29,8 @@ def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
     transformed = _transformed_function(rule)
 
     def apply(*operands: Any, **settings: Any) -> Any:
+        if torch.compiler.is_dynamo_compiling():
+            return _outside_of_dynamo(apply)(*operands, **settings)
         if under_transforms():
             call = _Call(settings)
             outputs = transformed.apply(call, *operands)
@@ -82,6 +84,7 @@ def _function(rule: DerivativeRule) -> Any:
         ctx.settings = settings
         ctx.size = len(operands)
         ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*_without_derivative(outputs))
         # Outputs among the residuals must not be kept by the node, which they hold themselves.
         kept = (*operands, *outputs)
         places = [_place(residual, kept) for residual in residuals]
@@ -94,9 +97,15 @@ def _function(rule: DerivativeRule) -> Any:
         return outputs if ctx.is_tuple else outputs[0]
 
     def residuals_of(ctx: Any, saved: Arrays) -> Arrays:
+        others = tuple([kept for _, kept in ctx.residuals])
         if is_differentiated() and any(place is None for place, _ in ctx.residuals):
-            return rule.forward(*saved[: ctx.size], **ctx.settings)[1]
-        return tuple([kept if place is None else saved[place] for place, kept in ctx.residuals])
+            others = rule.forward(*saved[: ctx.size], **ctx.settings)[1]
+        return tuple(
+            [
+                other if place is None else saved[place]
+                for (place, _), other in zip(ctx.residuals, others, strict=True)
+            ]
+        )
 
     def backward(ctx: Any, *gradients: Any) -> Any:
         saved = ctx.saved_tensors
@@ -158,33 +167,44 @@ def _transformed_function(rule: DerivativeRule) -> Any:
         ctx.call = call
         ctx.size = len(operands)
         ctx.set_materialize_grads(False)
-        ctx.mark_non_differentiable(*output[call.count :])
+        ctx.mark_non_differentiable(
+            *_without_derivative(output[: call.count]), *output[call.count :]
+        )
         ctx.save_for_backward(*operands, *output)
         ctx.save_for_forward(*operands, *output)
 
-    def parts_of(ctx: Any) -> tuple[Arrays, Arrays, Arrays]:
+    def parts_of(ctx: Any, saved: Arrays) -> tuple[Arrays, Arrays, Arrays]:
         """Operands, outputs and residuals."""
-        saved, call = ctx.saved_tensors, ctx.call
+        call = ctx.call
         end = ctx.size + call.count
         operands, outputs = saved[: ctx.size], saved[ctx.size : end]
+        residuals = [saved[place] for place in call.residuals]
         if is_differentiated() and any(place >= end for place in call.residuals):
-            return operands, outputs, rule.forward(*operands, **call.settings)[1]
-        return operands, outputs, tuple([saved[place] for place in call.residuals])
+            again = rule.forward(*operands, **call.settings)[1]
+            residuals = [
+                saved[place] if place < end else residual
+                for place, residual in zip(call.residuals, again, strict=True)
+            ]
+        return operands, outputs, tuple(residuals)
 
     def backward(ctx: Any, *gradients: Any) -> Any:
-        operands, outputs, residuals = parts_of(ctx)
+        operands, outputs, residuals = parts_of(ctx, ctx.saved_tensors)
         cotangents = _filled(gradients, outputs)
         cotangent = cotangents if ctx.call.is_tuple else cotangents[0]
         parts = rule.cotangents(operands, residuals, cotangent, ctx.call.settings)
         return None, *_of_floats(parts, operands)
 
     def jvp(ctx: Any, _: Any, *tangents: Any) -> Any:
-        operands, outputs, residuals = parts_of(ctx)
-        call = ctx.call
-        found = _pushed(
-            rule, operands, residuals, outputs, tangents, call.settings, call.is_tuple
-        )
-        further = len(ctx.saved_tensors) - ctx.size - call.count
+        saved, call = ctx.saved_tensors, ctx.call
+        further = len(saved) - ctx.size - call.count
+        # torch switches forward mode off here, for the levels further out too, whose tangents would
+        # be lost. What is saved has those of this level, and no tangent may have a tangent itself.
+        saved = tuple([forward_ad.unpack_dual(tensor, level=0).primal for tensor in saved])
+        with forward_ad._set_fwd_grad_enabled(True):
+            operands, outputs, residuals = parts_of(ctx, saved)
+            found = _pushed(
+                rule, operands, residuals, outputs, tangents, call.settings, call.is_tuple
+            )
         return *(found if call.is_tuple else (found,)), *[None] * further
 
     result = _class(
@@ -207,6 +227,16 @@ def _place(array: Any, among: Sequence[Any]) -> int | None:
     return next((i for i, known in enumerate(among) if known is array), None)
 
 
+def _outside_of_dynamo(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as one that `torch.compile` does not look into.
+
+    It would leave the rule out inside `torch.func`, and cannot trace a rule with a `jvp` elsewhere.
+    """
+    disable: Any = torch.compiler.disable  # torch leaves it without annotations
+    found: Callable[..., Any] = disable(function)
+    return found
+
+
 def is_differentiated() -> bool:
     """Whether a derivative of what is computed now may be asked for."""
     return torch.is_grad_enabled() or forward_ad._current_level >= 0
@@ -218,6 +248,10 @@ def _of_floats(parts: Sequence[Any], operands: Arrays) -> list[Any]:
         part if operand.is_floating_point() else None
         for part, operand in zip(parts, operands, strict=True)
     ]
+
+
+def _without_derivative(outputs: Arrays) -> list[Any]:
+    return [output for output in outputs if not output.is_floating_point()]
 
 
 def _filled(gradients: Arrays, outputs: Arrays) -> Arrays:
@@ -240,18 +274,27 @@ def _pushed(
 ) -> Any:
     """The tangent of the output; the transpose of the pullback where there is no pushforward."""
     if rule.pushforward is not None:
-        return rule.pushforward(residuals, *tangents, **settings)
+        found = rule.pushforward(residuals, *tangents, **settings)
+        return tuple(_of_floats(found, outputs)) if is_tuple else found
     moving = [i for i, tangent in enumerate(tangents) if tangent is not None]
+    floats = [k for k, output in enumerate(outputs) if output.is_floating_point()]
 
     def pulled(*cotangents: Any) -> Arrays:
-        cotangent = cotangents if is_tuple else cotangents[0]
+        given = _placed(cotangents, floats, outputs)
+        cotangent = _filled(given, outputs) if is_tuple else given[0]
         parts = rule.cotangents(operands, residuals, cotangent, settings)
         return tuple(
             [torch.zeros_like(operands[i]) if parts[i] is None else parts[i] for i in moving]
         )
 
-    zeros = tuple([torch.zeros_like(o) for o in outputs])
+    zeros = tuple([torch.zeros_like(outputs[k]) for k in floats])
     # The pullback is linear in its cotangent: its own pullback is its transpose.
     transpose: Callable[..., Any] = torch.func.vjp(pulled, *zeros)[1]
-    found = transpose(tuple([tangents[i] for i in moving]))
+    found = _placed(transpose(tuple([tangents[i] for i in moving])), floats, outputs)
     return found if is_tuple else found[0]
+
+
+def _placed(parts: Sequence[Any], places: Sequence[int], outputs: Arrays) -> Arrays:
+    """The parts at their places beside the outputs, None at the others."""
+    by_place = dict(zip(places, parts, strict=True))
+    return tuple([by_place.get(k) for k in range(len(outputs))])

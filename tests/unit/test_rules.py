@@ -14,9 +14,11 @@ from polylux import (
     AutoAutograd,
     AutoJax,
     AutoTorch,
+    SecondOrder,
     array_namespace,
     custom_rule,
     gradient,
+    hessian,
     selector_of,
     to_backend,
     to_host,
@@ -193,6 +195,67 @@ def test_a_gradient_of_a_pushforward_sees_the_residuals_move(selector: polylux.A
     np.testing.assert_allclose(to_host(gradient(slope, selector, x)), expected, rtol=1e-13)
 
 
+@custom_rule(pullback=lambda r, g: 3 * g * r[1])
+def steep(x: Any) -> Any:
+    """exp with the made-up slope 3 exp(x), by a residual that is neither operand nor output."""
+    xp = array_namespace(x)
+    return xp.exp(x), (x, xp.exp(x))
+
+
+@custom_rule(pullback=lambda r, g: 3 * g * r[0], pushforward=lambda r, t: 3 * t * r[0])
+def steep_by_output(x: Any) -> Any:
+    y = array_namespace(x).exp(x)
+    return y, (y,)
+
+
+# f = sum r**2 has f'' = 2 r'**2 + 2 r r'', with r' = 3 exp(x). A residual is differentiated as it
+# was computed, so that r'' = 3 exp(x); one that is the output by the rule: r'' = 9 exp(x).
+@pytest.mark.parametrize(
+    ("rule", "factor"), [(steep, 18 + 6), (steep_by_output, 18 + 18), (tanh, None)]
+)
+@pytest.mark.parametrize("outer", ["forward", "reverse"])
+@pytest.mark.parametrize("inner", ["forward", "reverse"])
+@pytest.mark.parametrize("make", [AutoTorch, AutoJax, AutoAutograd], ids=lambda m: m.backend)
+def test_the_output_obeys_the_rule_at_second_order(
+    make: Any, outer: Any, inner: Any, rule: Any, factor: int | None
+) -> None:
+    selector = SecondOrder(make(mode=outer), make(mode=inner))
+    found = to_host(hessian(lambda x: array_namespace(x).sum(rule(x) ** 2), selector, POINT))
+    y = np.tanh(POINT)
+    slope = 1 - y * y
+    expected = 2 * slope * (1 - 3 * y * y) if factor is None else factor * np.exp(2 * POINT)
+    np.testing.assert_allclose(found, np.diag(expected), rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("selector", [AutoTorch(), AutoJax(), AutoAutograd()], ids=repr)
+def test_a_kink_is_the_rule_s_at_second_order(selector: polylux.ADType) -> None:
+    # norm**2 + x0, whose Hessian by the rule is 2 (dn dn' + n d2n) = 0 at 0, where sqrt has none.
+    def f(x: Any) -> Any:
+        return norm(x) ** 2 + x[0]
+
+    np.testing.assert_array_equal(to_host(hessian(f, selector, np.zeros(2))), np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("selector", [AutoTorch(), AutoJax(), AutoAutograd()], ids=repr)
+@pytest.mark.parametrize(
+    "pushforward", [None, lambda r, t: (5 * r[0] * t, None)], ids=["transposed", "pushforward"]
+)
+def test_an_integer_among_the_outputs(selector: polylux.ADType, pushforward: Any) -> None:
+    @custom_rule(pullback=lambda r, g: 5 * r[0] * g[0], pushforward=pushforward)
+    def largest(x: Any) -> Any:
+        return (x * x, array_namespace(x).argmax(x)), (x,)
+
+    def f(x: Any) -> Any:
+        squares, place = largest(x)
+        return array_namespace(x).sum(squares), place
+
+    found, place = gradient(f, selector, POINT, has_aux=True)
+    np.testing.assert_allclose(to_host(found), 5 * POINT, rtol=1e-15)
+    assert int(to_host(place)) == 2
+    matrix = to_host(hessian(lambda x: f(x)[0], selector, POINT))
+    np.testing.assert_allclose(matrix, 5 * np.eye(3), rtol=1e-15)
+
+
 def test_several_outputs(selector: polylux.ADType) -> None:
     def f(x: Any) -> Any:
         first, second = parts(x)
@@ -280,16 +343,30 @@ def test_torch_func_obeys_rules() -> None:
     x = torch.asarray(POINT)
     r = np.linalg.norm(POINT)
     expected = np.eye(3) / r - np.outer(POINT, POINT) / r**3
-    for hessian in (
+    for second in (
         torch.func.hessian(norm),
         torch.func.jacrev(torch.func.jacrev(norm)),
         torch.func.jacrev(torch.func.jacfwd(norm)),
     ):
-        np.testing.assert_allclose(hessian(x), expected, atol=1e-15)
+        np.testing.assert_allclose(second(x), expected, atol=1e-15)
     rows = torch.stack([x, 2 * x])
     np.testing.assert_allclose(
         torch.func.vmap(torch.func.grad(norm))(rows), np.stack([POINT, POINT]) / r, rtol=1e-15
     )
+
+
+def test_torch_func_differentiates_a_rule_twice_in_forward_mode() -> None:
+    x = torch.asarray(POINT)
+    second = torch.func.jacfwd(torch.func.jacfwd(tanh))(x)
+    y = np.tanh(POINT)
+    np.testing.assert_allclose(second[0, 0, 0], (-2 * y * (1 - y * y))[0], rtol=1e-14)
+
+
+def test_torch_func_under_torch_compile_obeys_rules() -> None:
+    slopes = torch.func.vmap(torch.func.grad(lambda x: flat_cube(x).sum()))
+    rows = torch.asarray(np.stack([POINT, 2 * POINT]))
+    found = torch.compile(slopes, backend="aot_eager")(rows)
+    np.testing.assert_allclose(found, 3 * np.stack([POINT, 2 * POINT]) ** 2, rtol=1e-15)
 
 
 def test_torchs_own_checks_agree_with_a_rule() -> None:

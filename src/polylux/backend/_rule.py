@@ -25,7 +25,7 @@ class DerivativeRule(NamedTuple):
     forward : callable
         `forward(*operands, **settings) -> (output, residuals)`: `output` as `plain` gives it, and
         a tuple of arrays that the derivatives need. Differentiable itself: the derivatives of a
-        pullback flow through its residuals.
+        pullback flow through its residuals, and by the rule through an output among them.
     pullback : callable
         `pullback(residuals, cotangent, **settings)`: a tuple, one cotangent for each operand; that
         of an operand without a real floating dtype is ignored. `cotangent` is like the output.
@@ -87,6 +87,22 @@ class DerivativeRule(NamedTuple):
             return residuals[0] * 0 if total is None else total
 
         return cls(name, function, forward, pullback, pushforward, True)
+
+    @staticmethod
+    def obeying(
+        operands: Sequence[Any], residuals: Arrays, output: Any, obeyed: Any
+    ) -> Arrays:
+        """The residuals with the output that obeys the rule in place of the plain one.
+
+        For a derivative of a derivative, in which what `forward` computes is differentiated as it
+        stands, and the output, whether a residual or not, is differentiated by the rule.
+        """
+        outputs = output if isinstance(output, tuple) else (output,)
+        known = obeyed if isinstance(output, tuple) else (obeyed,)
+        places = {id(plain): rule for plain, rule in zip(outputs, known, strict=True)}
+        for operand in operands:
+            places.pop(id(operand), None)
+        return tuple([places.get(id(residual), residual) for residual in residuals])
 
     def cotangents(
         self, operands: Arrays, residuals: Arrays, cotangent: Any, settings: dict[str, Any]

@@ -116,7 +116,7 @@ def explain(
     points, layout = lay_out_point(x)
     trainable, _ = layout.split(points)
     inputs = sum(math.prod(leaf.shape) for leaf in trainable)
-    count = _directions(found, directions, batched)
+    count = _directions(found, directions, x if found.direction == "x" else output, batched)
     staged = backend.is_staged(concrete)
     outputs = None if output is None else _entries(output)
     route = found.route(outer, inner, Sizes(inputs, outputs, count))
@@ -133,16 +133,18 @@ def _entries(output: PyTree) -> int:
     if isinstance(output, int):
         return int(output)
     leaves, _ = tree.leaves(output)
-    kinds = [(leaf, dtype_kind(leaf)) for leaf in leaves if arrays.is_array(leaf)]
-    entries = sum(math.prod(leaf.shape) for leaf, kind in kinds if kind == "real floating")
-    floats = sum(type(leaf) is float for leaf in leaves)
-    return int(entries + floats)
+    return sum(math.prod(getattr(leaf, "shape", ())) for leaf in leaves if _is_float(leaf))
 
 
-def _directions(operator: Operator, directions: tuple[PyTree, ...], batched: bool) -> int:
+def _directions(
+    operator: Operator, directions: tuple[PyTree, ...], beside: PyTree, batched: bool
+) -> int:
+    """The length of their leading axis; what stands beside an integer array has any shape."""
     if not batched:
         return 1
-    leaves, _ = tree.leaves(directions)
+    leaves, others = tree.leaves(directions)[0], tree.leaves(beside)[0]
+    if len(others) == len(leaves) and not isinstance(beside, int | None):
+        leaves = [leaf for leaf, other in zip(leaves, others, strict=True) if _is_float(other)]
     lengths = [leaf.shape[0] for leaf in leaves if arrays.is_array(leaf) and leaf.ndim]
     if not (operator.direction and lengths):
         raise OptionError(
@@ -151,6 +153,12 @@ def _directions(operator: Operator, directions: tuple[PyTree, ...], batched: boo
             "batched=True)"
         )
     return int(lengths[0])
+
+
+def _is_float(leaf: Any) -> bool:
+    if arrays.is_array(leaf):
+        return dtype_kind(leaf) == "real floating"
+    return type(leaf) is float
 
 
 def _count(number: int | None, noun: str) -> str:

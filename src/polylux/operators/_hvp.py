@@ -58,7 +58,7 @@ def _reverse_over_forward(task: Task) -> tuple[tuple[Any, ...], Arrays]:
         )
         return (*outputs, *derivatives), aux
 
-    (value, _), (gradients, products), aux = task.outer.jacobian(slopes, task.leaves)
+    (value, _), (gradients, products), aux = task.outer.rows(slopes, task.leaves)
     return ((value,), gradients, products), aux
 
 

@@ -115,6 +115,10 @@ class Level:
             return self._columns(function, leaves)
         return self._rows(leaves, *(pulled or self._pull(function, leaves)))
 
+    def rows(self, function: Map, leaves: Arrays) -> tuple[Arrays, Blocks, Arrays]:
+        """The same by pullbacks, whichever side is the shorter."""
+        return self._rows(leaves, *self._pull(function, leaves))
+
     # --- the two sides of a Jacobian ------------------------------------------------------------
 
     def _columns(self, function: Map, leaves: Arrays) -> tuple[Arrays, Blocks, Arrays]:

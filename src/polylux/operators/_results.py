@@ -17,12 +17,15 @@ def value_tree(values: Arrays, call: Call, outputs: Layout, others: Arrays) -> P
 
 def like_output(derivatives: Arrays, call: Call, outputs: Layout, others: Arrays) -> PyTree:
     """A tree like the output: zeros where that is not a floating-point array."""
-    return outputs.gradient_tree(derivatives, [_zeros(call, array) for array in others])
+    count = call.directions[0].shape[0] if call.batched else None
+    return outputs.gradient_tree(derivatives, _zeros(call, others, count))
 
 
 def like_x(cotangents: Arrays, call: Call, outputs: Layout, others: Arrays) -> PyTree:
     """A tree like `x`: zeros where that is not a floating-point array."""
-    return call.layout.gradient_tree(cotangents, [_zeros(call, array) for array in call.fixed])
+    # Not that of the directions, which may be anything beside an integer array of the output.
+    count = cotangents[0].shape[0] if call.batched else None
+    return call.layout.gradient_tree(cotangents, _zeros(call, call.fixed, count))
 
 
 def like_one_x(gradients: Arrays, call: Call, outputs: Layout, others: Arrays) -> PyTree:
@@ -62,11 +65,10 @@ def x_by_x(blocks: Blocks, call: Call, outputs: Layout, others: Arrays) -> PyTre
     return layout.gradient_tree(list(map(row, blocks, call.trainable)), none)
 
 
-def _zeros(call: Call, array: Any) -> Any:
-    xp = call.backend.namespace
-    if call.batched:
-        array = _spread(xp, array, (call.directions[0].shape[0],))
-    return xp.zeros_like(array)
+def _zeros(call: Call, arrays: Arrays, count: int | None) -> list[Any]:
+    """Zeros like the arrays, after a leading axis of so many directions if there is one."""
+    xp, before = call.backend.namespace, () if count is None else (count,)
+    return [xp.zeros_like(_spread(xp, array, before) if before else array) for array in arrays]
 
 
 def _spread(xp: Any, array: Any, before: tuple[int, ...]) -> Any:

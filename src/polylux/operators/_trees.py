@@ -189,6 +189,11 @@ def require_shape(direction: Any, array: Any, several: bool, what: str) -> None:
 def require_one_length(directions: Sequence[Any], several: bool) -> None:
     """Raise `ShapeError` unless all leading axes have one length, above zero."""
     lengths = sorted({direction.shape[0] for direction in directions}) if several else [1]
+    if not lengths:
+        raise ShapeError(
+            "with batched=True there is a cotangent of some array at least, and f returned no "
+            "floating-point array; leave batched out"
+        )
     if len(lengths) > 1 or 0 in lengths:
         raise ShapeError(
             "with batched=True each array of the direction has a leading axis of one length, at "

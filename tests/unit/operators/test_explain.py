@@ -32,7 +32,7 @@ SELECTORS = {
         *(make(mode=mode) for mode in (None, "forward", "reverse")),
         *(
             SecondOrder(make(mode=outer), make(mode=inner))
-            for outer in ("forward", "reverse")
+            for outer in (None, "forward", "reverse")
             for inner in ("forward", "reverse")
         ),
     )

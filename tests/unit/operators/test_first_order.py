@@ -11,6 +11,7 @@ from polylux import (
     AutoTorch,
     array_namespace,
     derivative,
+    explain,
     gradient,
     jacobian,
     jvp,
@@ -90,6 +91,20 @@ def test_several_cotangents_at_once(in_mode, vector, close):
     close(found["a"], expected[:, :2], terms[:, :2])
     close(found["b"], expected[:, 2], terms[:, 2])
     assert value["u"].shape == (2, 2)
+
+
+@pytest.mark.parametrize("beside", [0, np.ones(5), "text"], ids=["number", "length 5", "text"])
+def test_what_stands_beside_an_integer_output_is_not_looked_at(selector, beside):
+    def f(p):
+        return {"first": p["n"], "y": p["x"] ** 2}
+
+    point = {"n": np.asarray([1, 2]), "x": X}
+    cotangents = {"first": beside, "y": np.ones((3, 2))}
+    found = pullback(f, selector, point, cotangents, batched=True)
+    np.testing.assert_array_equal(to_host(found["x"]), np.tile(2 * X, (3, 1)))
+    np.testing.assert_array_equal(to_host(found["n"]), np.zeros((3, 2), int))
+    said = explain(pullback, selector, point, cotangents, output=f(point), batched=True)
+    assert said.reverse_sweeps == 3
 
 
 def test_jacobian_is_a_tree_of_trees(in_mode, vector, close):
@@ -292,6 +307,10 @@ BAD = {
         DTypeError, "complex array",
     ),
     "foreign": (lambda s: jacobian(lambda x: (x, HOST), s, X), ArrayMixError, r"at \[1\]"),
+    "no length": (
+        lambda s: pullback(lambda x: array_namespace(x).asarray([1]), s, X, 0, batched=True),
+        ShapeError, "no floating-point array; leave batched out",
+    ),
     "no aux": (
         lambda s: jacobian(lambda x: x, s, X, has_aux=True), ObjectiveError, "two values",
     ),
