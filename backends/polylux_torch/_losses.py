@@ -85,6 +85,7 @@ def _is_eager(p: Any, t: Any) -> bool:
         and p.numel() > 0
         and not t.requires_grad
         and not STATE.staging
+        and not torch.compiler.is_dynamo_compiling()
         and forward_ad._current_level < 0
         and not under_transforms()
     )
