@@ -362,6 +362,8 @@ def test_torch_func_differentiates_a_rule_twice_in_forward_mode() -> None:
     np.testing.assert_allclose(second[0, 0, 0], (-2 * y * (1 - y * y))[0], rtol=1e-14)
 
 
+# Dynamo looks at the attribute of a tensor that torch.func has made.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
 def test_torch_func_under_torch_compile_obeys_rules() -> None:
     # No derivative of x**3, so that what leaves the rule out is seen.
     rule = custom_rule(lambda x: x * x * x, derivative=lambda y, x: 0 * x + 7)
