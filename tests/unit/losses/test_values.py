@@ -171,3 +171,10 @@ def test_infinite_logits_share_their_lane(
     np.testing.assert_allclose(differentiating.host(found[0]), value, rtol=2.0**-51)
     np.testing.assert_allclose(differentiating.host(found[1]), [slope], rtol=2.0**-51)
     assert float(loss(np.asarray([z]), np.asarray([t]))) == pytest.approx(value)  # no warning
+
+
+def test_masks_that_hardly_overlap_keep_the_digits_of_the_slope(differentiating: Any) -> None:
+    p, t = differentiating.array([1.0, 1.0]), differentiating.array([3e-10, 1e-10])
+    found = polylux.gradient(DiceCoeffLoss(smooth=0), differentiating.selector, p, t)
+    # 2 * (c * p - t) / total, with the coefficient c = 8e-10 / total and a total of 2 + 1e-19
+    np.testing.assert_allclose(differentiating.host(found), [1e-10, 3e-10], rtol=8 * 2.0**-52)
