@@ -287,28 +287,38 @@ def _softmax_cross_entropy(logits: Any, target: Any, dim: int = -1) -> Any:
 def _softmax_cross_entropy_forward(logits: Data, target: Data, dim: int = -1) -> Any:
     if logits.shape != target.shape or logits.dtype != target.dtype:
         return None
-    parts = _log_softmax_forward(logits, dim)
+    parts = _exponentials(logits, dim)
     if parts is None:
         return None
-    logarithms, weights = parts
+    shifted, weights, _ = parts
+    # The largest has 1, beside which the sum of the others would lose its digits.
+    at = np.expand_dims(shifted.argmax(axis=dim), dim)
+    np.put_along_axis(weights, at, 0, dim)
+    others = weights.sum(axis=dim, keepdims=True)
+    surprise = np.subtract(np.log1p(others), shifted, out=shifted)
     with np.errstate(invalid="ignore"):
-        out = (target * logarithms).sum(axis=dim)
-    if np.isnan(out).any():  # 0 * -inf
+        out = (target * surprise).sum(axis=dim)
+    if np.isnan(out).any():  # 0 * inf
         return None
-    return -out, (logarithms, weights)
+    return out, (surprise, weights, others, at)
 
 
 def _softmax_cross_entropy_pullback(
     g: Data, residuals: Any, needed: Any, logits: Data, target: Data, dim: int = -1
 ) -> Any:
-    logarithms, weights = residuals
+    surprise, weights, others, at = residuals
     g = np.expand_dims(g, dim)
     slope = None
     if needed[0]:
-        slope = weights * target.sum(axis=dim, keepdims=True)
-        slope -= target
+        missed = target.copy()
+        np.put_along_axis(missed, at, 0, dim)
+        rest = missed.sum(axis=dim, keepdims=True)
+        scale = (rest + np.take_along_axis(target, at, dim)) / (1 + others)
+        slope = weights * scale
+        slope -= missed
+        np.put_along_axis(slope, at, rest - scale * others, dim)
         slope *= g
-    return (slope, -g * logarithms if needed[1] else None, None)[: len(needed)]
+    return (slope, g * surprise if needed[1] else None, None)[: len(needed)]
 
 
 def _softmax_cross_entropy_mean(logits: Any, target: Any, dim: int = -1) -> Any:

@@ -36,13 +36,17 @@ def log_shifted(xp: Any, p: Any, epsilon: float) -> Any:
     # Near 1 the sum is exact for these two: multiples of half the machine epsilon are.
     if epsilon == 0 or epsilon == MACHINE_EPSILON[dtype_name(p.dtype)]:
         return xp.log(shifted)
-    above_one = epsilon - (1 - p) if epsilon < 0.5 else p - (1 - epsilon)
-    return log_above(xp, shifted, above_one)
+    return log_above(xp, shifted, above_one(p, epsilon))
 
 
 def log_rest(xp: Any, p: Any, epsilon: float) -> Any:
     """log(1 - p + epsilon)."""
     return log_above(xp, rest(p, epsilon), epsilon - p if epsilon else -p)
+
+
+def above_one(p: Any, epsilon: float) -> Any:
+    """p + epsilon - 1, from the difference that is exact where the result is small."""
+    return epsilon - (1 - p) if epsilon < 0.5 else p - (1 - epsilon)
 
 
 def rest(p: Any, epsilon: float) -> Any:

@@ -26,8 +26,8 @@ def _pushforward(residuals: Arrays, change: Any, *_: Any, **__: Any) -> Any:
 
 
 def _slope(residuals: Arrays) -> tuple[Any, tuple[int, ...]]:
-    p, difference, value, total = residuals
-    return 2 * (difference - p * value) / total, _axes(p)
+    p, t, kept, lost, total = residuals
+    return 2 * (p * kept - t - p * lost) / total, _axes(p)
 
 
 def _axes(p: Any) -> tuple[int, ...]:
@@ -44,7 +44,12 @@ def dice(p: Any, t: Any, *, smooth: float) -> tuple[Any, Arrays]:
     total = xp.sum(p * p + t * t, axis=axes, keepdims=True) + smooth
     value = xp.sum(difference * difference, axis=axes, keepdims=True) / total
     items = xp.reshape(value, p.shape[:1] if p.ndim > 1 else ())
-    return items, (p, difference, value, total)
+    # The slope is p - t less the loss's share of p, or the coefficient's share of p less t: the
+    # first of two masks that are nearly equal, the second of two that hardly overlap.
+    coefficient = (2 * xp.sum(p * t, axis=axes, keepdims=True) + smooth) / total
+    is_close = value < 0.5
+    kept, lost = xp.where(is_close, 1.0, coefficient), xp.where(is_close, value, 0.0)
+    return items, (p, t, kept, lost, total)
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)

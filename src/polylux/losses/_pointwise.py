@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from polylux.arrays import array_namespace
-from polylux.losses._logarithms import log_above, log_ratio, log_rest, log_shifted, rest
+from polylux.losses._logarithms import above_one, log_above, log_ratio, log_rest, log_shifted, rest
 from polylux.rules import CustomRule, custom_rule
 
 Function = Callable[..., Any]
@@ -93,7 +93,8 @@ def _poisson_slope(items: Any, p: Any, t: Any, *, epsilon: float) -> tuple[Any, 
 def poisson_error(p: Any, t: Any, *, epsilon: float) -> Any:
     """p - xlogy(t, p + e)."""
     xp = array_namespace(p)
-    return p - xp.where(t == 0, 0.0, t * xp.log(xp.where(t == 0, 1.0, p + epsilon)))
+    logarithm = log_shifted(xp, _nonzero(p, t), epsilon)
+    return p - xp.where(t == 0, 0.0, t * logarithm)
 
 
 # --- margins -------------------------------------------------------------------------------------
@@ -198,7 +199,10 @@ def binary_focal(p: Any, t: Any, *, epsilon: float, gamma: float) -> Any:
     """-(1 - q)**gamma log(q), for q = t p + (1 - t) (1 - p) + e."""
     negative, absent = 1 - t, 1 - p
     probability = t * p + negative * absent + epsilon
-    missing = t * absent + negative * p - epsilon
+    if epsilon < 0.5:
+        missing = t * absent + negative * p - epsilon
+    else:
+        missing = t * (1 - epsilon - p) + negative * (p - epsilon)
     items, slope = focal_terms(array_namespace(p), probability, missing, gamma)
     return items, slope * (t - negative)
 
@@ -235,7 +239,7 @@ def focal_terms_of_class(p: Any, t: Any, *, epsilon: float, gamma: float) -> Any
     """-t (1 - q)**gamma log(q), for q = p + e; 0 where t is."""
     xp = array_namespace(p)
     p = _nonzero(p, t)
-    items, slope = focal_terms(xp, p + epsilon, -(epsilon - (1 - p)), gamma)
+    items, slope = focal_terms(xp, p + epsilon, -above_one(p, epsilon), gamma)
     return t * items, t * slope
 
 

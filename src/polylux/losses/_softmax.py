@@ -35,7 +35,9 @@ def _pushforward(residuals: Arrays, change: Any, change_of_y: Any, *, dim: int) 
 def cross_entropy_of_lanes(z: Any, y: Any, *, dim: int) -> tuple[Any, Arrays]:
     """-sum(y log_softmax(z)) of each lane along `dim`, without the terms whose y is 0."""
     xp = array_namespace(z)
-    shifted = z - detach(xp.max(z, axis=dim, keepdims=True))
+    infinite = z == xp.inf  # such entries share the whole of their lane
+    shifted = xp.where(infinite, 0.0, z) - detach(xp.max(z, axis=dim, keepdims=True))
+    shifted = xp.where(infinite, 0.0, shifted)
     largest = shifted == 0
     ones = xp.astype(largest, z.dtype)
     weights = xp.exp(shifted)

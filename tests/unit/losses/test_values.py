@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -132,3 +134,47 @@ def test_nan_is_never_hidden(library: Any) -> None:
     p, t = library.array([np.nan, 0.5]), library.array([1.0, 1.0])
     for loss in (HingeLoss, MAELoss, HuberLoss, SiameseContrastiveLoss, BinaryCrossEntropyLoss):
         assert np.isnan(library.host(loss(agg=None)(p, t)))[0], loss
+
+
+NEAR = 1e-9
+ABOVE_ONE: list[tuple[Any, Any, Any, float]] = [
+    (PoissonLoss(epsilon=1), [NEAR], [3.0], NEAR - 3 * math.log1p(NEAR)),
+    (FocalLoss(epsilon=1, gamma=1), [[NEAR, 0.5]], [[1.0, 0.0]], NEAR * math.log1p(NEAR)),
+    (BinaryFocalLoss(epsilon=1, gamma=1), [NEAR], [1.0], NEAR * math.log1p(NEAR)),
+    (BinaryFocalLoss(epsilon=1, gamma=0), [1 - 2.0**-30], [0.0], -math.log1p(2.0**-30)),
+]
+
+
+@pytest.mark.parametrize(("loss", "p", "t", "expected"), ABOVE_ONE, ids=lambda v: repr(v)[:24])
+def test_an_epsilon_of_one_keeps_the_digits_of_a_small_prediction(
+    loss: Any, p: Any, t: Any, expected: float, library: Any
+) -> None:
+    items = dataclasses.replace(loss, agg=None)(library.array(p), library.array(t))
+    np.testing.assert_allclose(library.host(items), [expected], rtol=8 * 2.0**-52)
+
+
+INFINITE: list[tuple[list[float], list[float], float, list[float]]] = [
+    ([np.inf, 0, 1], [1, 0, 0], 0.0, [0, 0, 0]),
+    ([np.inf, 0, np.inf], [0.5, 0, 0.5], math.log(2), [0, 0, 0]),
+    ([-np.inf, 0, 0], [0, 1, 0], math.log(2), [0, -0.5, 0.5]),
+]
+
+
+@pytest.mark.parametrize("agg", ["sum", "mean"])
+@pytest.mark.parametrize(("z", "t", "value", "slope"), INFINITE, ids=str)
+def test_infinite_logits_share_their_lane(
+    z: Any, t: Any, value: float, slope: Any, agg: str, differentiating: Any
+) -> None:
+    loss = CrossEntropyLoss(logits=True, agg=agg)
+    arrays = differentiating.array([z]), differentiating.array([t])
+    found = polylux.value_and_gradient(loss, differentiating.selector, *arrays)
+    np.testing.assert_allclose(differentiating.host(found[0]), value, rtol=2.0**-51)
+    np.testing.assert_allclose(differentiating.host(found[1]), [slope], rtol=2.0**-51)
+    assert float(loss(np.asarray([z]), np.asarray([t]))) == pytest.approx(value)  # no warning
+
+
+def test_masks_that_hardly_overlap_keep_the_digits_of_the_slope(differentiating: Any) -> None:
+    p, t = differentiating.array([1.0, 1.0]), differentiating.array([3e-10, 1e-10])
+    found = polylux.gradient(DiceCoeffLoss(smooth=0), differentiating.selector, p, t)
+    # 2 * (c * p - t) / total, with the coefficient c = 8e-10 / total and a total of 2 + 1e-19
+    np.testing.assert_allclose(differentiating.host(found), [1e-10, 3e-10], rtol=8 * 2.0**-52)
