@@ -14,10 +14,10 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from polylux.backend import DerivativeRule, PartialKernel
+from polylux.backend import DerivativeRule
 from polylux_torch import _convolution, _dropout, _losses, _normalization, _recurrent
 from polylux_torch._gradient import STATE
-from polylux_torch._rules import custom_rule, under_transforms
+from polylux_torch._rules import custom_rule
 
 _LINEAR_ABOVE = 40.0
 """From here softplus(x) is x in float64, as exp(-40) is 4e-18; at torch's 20 it is off by 2e-9."""
@@ -129,15 +129,6 @@ def _embedding(weight: Any, indices: Any) -> Any:
     return F.embedding(indices, weight)
 
 
-def _softmax_cross_entropy(neutral: Any, logits: Any, target: Any, dim: int = -1) -> Any:
-    if STATE.forward or STATE.staging or under_transforms():
-        return neutral(logits, target, dim)
-    logarithms = torch.log_softmax(logits, dim)
-    # A term whose target is 0 is 0, also where the logarithm is -inf.
-    items = -(target * torch.where(target == 0, 0.0, logarithms)).sum(dim)
-    return neutral(logits, target, dim) if items.isnan().any() else items  # a logit of inf
-
-
 KERNELS: Mapping[str, Callable[..., Any]] = {
     "relu": torch.relu,
     "rsqrt": torch.rsqrt,
@@ -152,7 +143,6 @@ KERNELS: Mapping[str, Callable[..., Any]] = {
     "dense": _dense,
     "scale": _scale,
     "embedding": _embedding,
-    "softmax_cross_entropy": PartialKernel(_softmax_cross_entropy),
     **_losses.KERNELS,
     **_convolution.KERNELS,
     **_normalization.KERNELS,

@@ -46,9 +46,11 @@ class _Fused(torch.autograd.Function):
     """The value, with the gradient kept for the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any) -> Any:
+    def forward(
+        ctx: Any, compute: Callable[..., Found], neutral: Neutral, dim: int, p: Any, t: Any
+    ) -> Any:
         value, ctx.slope = compute(p, t, True)
-        ctx.neutral = neutral
+        ctx.neutral, ctx.dim = neutral, dim
         ctx.save_for_backward(p, t)
         return value
 
@@ -61,9 +63,11 @@ class _Fused(torch.autograd.Function):
         if slope is None:
             p, t = ctx.saved_tensors
             slope = _neutral_gradient(ctx.neutral, p, t, g)
+        elif g.ndim:
+            slope.mul_(g.unsqueeze(ctx.dim))
         elif g.item() != 1:
             slope.mul_(g)
-        return None, None, slope, None
+        return None, None, None, slope, None
 
 
 _fused: Callable[..., Any] = _Fused.apply
@@ -91,19 +95,21 @@ def _is_eager(p: Any, t: Any) -> bool:
     )
 
 
-def _run(compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any) -> Any:
+def _run(compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any, dim: int = -1) -> Any:
     """From `compute(prediction, target, is_wanted) -> (value, gradient)`, where it applies.
 
-    Its value must be NaN wherever value or gradient are not those of the definition.
+    The value is one number or one for each lane along `dim`. It must be NaN wherever value or
+    gradient are not those of the definition.
     """
     if not _is_eager(p, t):
         return neutral(p, t)
     if p.requires_grad and torch.is_grad_enabled():
-        value = _fused(compute, neutral, p, t)
+        value = _fused(compute, neutral, dim, p, t)
     else:
         value, _ = compute(p, t, False)
     # Such as 0 * inf, which the definitions leave out.
-    return neutral(p, t) if math.isnan(value.item()) else value
+    is_nan = value.isnan().any() if value.ndim else math.isnan(value.item())
+    return neutral(p, t) if is_nan else value
 
 
 # --- predicted numbers ---------------------------------------------------------------------------
@@ -129,6 +135,7 @@ def _absolute_error(p: Any, t: Any, is_wanted: bool) -> Found:
 
 
 def _huber_error(p: Any, t: Any, is_wanted: bool, delta: float) -> Found:
+    delta = min(delta, torch.finfo(p.dtype).max)
     value = _huber_value(p, t, _MEAN, delta)
     slope = _huber_slope(torch.ones_like(value), p, t, _MEAN, delta) if is_wanted else None
     return value, slope
@@ -151,6 +158,8 @@ def _squared_log_error(p: Any, t: Any, is_wanted: bool, epsilon: float) -> Found
 
 def _poisson_error(p: Any, t: Any, is_wanted: bool, epsilon: float) -> Found:
     shifted = p + epsilon
+    if epsilon > torch.finfo(p.dtype).eps:
+        return p.new_tensor(math.nan), None  # near 1 the sum has not all digits of the logarithm
     buffer = shifted.log().mul_(t)
     value = torch.sub(p, buffer, out=buffer).mean()
     if not is_wanted:
@@ -220,19 +229,31 @@ def _by_torch(z: Any, target: Any, dim: int) -> Any | None:
     return loss.float() if loss.item() >= _CERTAIN else None
 
 
-def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
-    lanes = z.numel() // z.shape[dim]
+def _lanes_against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
     shifted, at, weights = _weights(z, dim)
     others, given = weights.sum(dim, keepdim=True), t.gather(dim, at)
     t = t.scatter(dim, at, 0.0)
     rest = t.sum(dim, keepdim=True)
     total = rest + given
-    value = (total * others.log1p()).sub_(shifted.mul_(t).sum(dim, keepdim=True)).mean()
+    value = (total * others.log1p()).sub_(shifted.mul_(t).sum(dim, keepdim=True)).squeeze(dim)
     if not is_wanted:
         return value, None
     scale = total.div_(others + 1)
     slope = weights.mul_(scale).sub_(t).scatter_(dim, at, rest.sub_(scale.mul_(others)))
-    return value, slope.div_(lanes)
+    return value, slope
+
+
+def _softmax_cross_entropy(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
+    def definition(z: Any, t: Any) -> Any:
+        return neutral(z, t, dim)
+
+    axis = _from_behind(dim, z)
+    return _run(functools.partial(_lanes_against_shares, dim=axis), definition, z, t, axis)
+
+
+def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
+    value, slope = _lanes_against_shares(z, t, is_wanted, dim)
+    return value.mean(), slope if slope is None else slope.div_(value.numel())
 
 
 def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
@@ -323,6 +344,7 @@ def _mean_of_items(
 KERNELS: Mapping[str, Callable[..., Any]] = {
     "mse": PartialKernel(_mse),
     "mean_of_items": PartialKernel(_mean_of_items),
+    "softmax_cross_entropy": PartialKernel(_softmax_cross_entropy),
     "softmax_cross_entropy_mean": PartialKernel(_softmax_cross_entropy_mean),
     "softmax_cross_entropy_labels_mean": PartialKernel(_softmax_cross_entropy_labels_mean),
 }

@@ -57,9 +57,14 @@ def absolute_error(p: Any, t: Any) -> Any:
     return difference * xp.sign(difference)
 
 
+def _in_range(xp: Any, p: Any, number: float) -> float:
+    """A positive number, or the largest one that the dtype of `p` has."""
+    return min(number, float(xp.finfo(p.dtype).max))
+
+
 def _clipped(items: Any, p: Any, t: Any, *, delta: float) -> tuple[Any, None]:
     xp = array_namespace(p)
-    d = p - t
+    d, delta = p - t, _in_range(xp, p, delta)
     return xp.where(d > delta, delta, xp.where(d < -delta, -delta, d)), None
 
 
@@ -67,7 +72,7 @@ def _clipped(items: Any, p: Any, t: Any, *, delta: float) -> tuple[Any, None]:
 def huber_error(p: Any, t: Any, *, delta: float) -> Any:
     """Half the square of p - t up to `delta`, linear beyond."""
     xp = array_namespace(p)
-    d = p - t
+    d, delta = p - t, _in_range(xp, p, delta)
     size = d * xp.sign(d)
     # With the smaller of the two in place of the size, neither branch can overflow.
     near = xp.where(size > delta, delta, size)

@@ -33,6 +33,10 @@ def huber(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
     return np.where(size <= 0.5, d * d / 2, (size - 0.25) / 2), np.clip(d, -0.5, 0.5)
 
 
+def halves(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    return (p - t) ** 2 / 2, p - t
+
+
 def squared_log(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
     ratio = np.log1p((p - t) / (t + e))
     return ratio**2, 2 * ratio / (p + e)
@@ -106,6 +110,7 @@ CASES: dict[str, tuple[losses.Loss, Reference, Points]] = {
     "squared log": (losses.MSLELoss(), squared_log, positive),
     "squared log, epsilon 1": (losses.MSLELoss(epsilon=1), squared_log, positive),
     "poisson": (losses.PoissonLoss(), poisson, positive),
+    "huber, no limit": (losses.HuberLoss(delta=1e300), halves, real),
     "hinge": (losses.HingeLoss(), hinge, signs),
     "squared hinge": (losses.SquaredHingeLoss(), squared_hinge, signs),
     "binary logits": (losses.BinaryCrossEntropyLoss(logits=True), binary, logits),
@@ -140,6 +145,35 @@ def test_value_and_gradient_are_those_of_the_formula(
     assert in_ulps(slope, slopes / items.size, dtype) <= 8
     # Without a derivative, the same value.
     assert float(loss(*to_backend((p, t), SELECTOR))) == float(value)
+
+
+@pytest.mark.parametrize("dim", [-1, 0])
+def test_lanes_by_themselves_keep_their_digits(dim: int) -> None:
+    z, t = lanes((6, 5))
+    z[0] = [40.0, 0.0, 1.0, -3.0, 2.0]  # all but certain
+    t[0] = [1.0, 0.0, 0.0, 0.0, 0.0]
+    g = np.asarray([1.0, -2.0, 0.5, 3.0, 1.0, -1.0])
+    items, slopes = cross_entropy(z.astype(np.longdouble), t.astype(np.longdouble), 0)
+    others = np.exp(z[0, 1:].astype(np.longdouble) - 40)
+    items[0], slopes[0, 0] = np.log1p(others.sum()), -others.sum() / (1 + others.sum())
+    point, target, weight = (torch.from_numpy(a) for a in (z, t, g))
+    if dim == 0:
+        point, target = point.T.contiguous(), target.T.contiguous()
+    point.requires_grad_()
+    found = losses.CrossEntropyLoss(logits=True, agg=None, dim=dim)(point, target)
+    (slope,) = torch.autograd.grad((found * weight).sum(), point)
+    slope = slope if dim else slope.T
+    for i in range(6):  # each by itself
+        assert in_ulps(found[i].detach(), items[i], np.float64) <= 8
+        assert in_ulps(slope[i], g[i] * slopes[i], np.float64) <= 8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_small_rates_beside_an_epsilon_of_one_keep_their_digits(dtype: torch.dtype) -> None:
+    # p - t log(1 + p) = p**2 / 2 - p**3 / 3 + ... for t = 1: of that size, and no rounding of 1.
+    p = torch.tensor([1e-9, 2e-9], dtype=dtype)
+    value = losses.PoissonLoss(epsilon=1)(p, torch.full_like(p, 3.0))
+    assert float(value) == pytest.approx(-3e-9, rel=8 * torch.finfo(dtype).eps + 3e-9)
 
 
 @pytest.mark.parametrize("size", [1, 4096], ids=["small", "large"])
