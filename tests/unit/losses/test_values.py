@@ -178,3 +178,10 @@ def test_masks_that_hardly_overlap_keep_the_digits_of_the_slope(differentiating:
     found = polylux.gradient(DiceCoeffLoss(smooth=0), differentiating.selector, p, t)
     # 2 * (c * p - t) / total, with the coefficient c = 8e-10 / total and a total of 2 + 1e-19
     np.testing.assert_allclose(differentiating.host(found), [1e-10, 3e-10], rtol=8 * 2.0**-52)
+
+
+def test_a_limit_beyond_the_dtype_is_none(library: Any) -> None:
+    p, t = library.array([3.0, -4.0], np.float32), library.array([1.0, 1.0], np.float32)
+    for agg in (None, "mean"):
+        found = library.host(HuberLoss(delta=1e300, agg=agg)(p, t))
+        np.testing.assert_array_equal(found, [2.0, 12.5] if agg is None else 7.25)
