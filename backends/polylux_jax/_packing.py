@@ -85,11 +85,12 @@ class Packed(Sequence[Any]):
 def packed(groups: Groups) -> tuple[Any, Plan] | None:
     """The vector of these groups and its plan, or None if they are better left as they are."""
     first = groups[0] if groups else None
-    if type(first) is Packed and all(
-        type(group) is Packed and group.vector is first.vector and group.number == i
-        for i, group in enumerate(groups)
-    ):
-        return first.vector, first.plan
+    if type(first) is Packed and len(groups) == len(first.plan.treedefs):
+        for i, group in enumerate(groups):
+            if type(group) is not Packed or group.vector is not first.vector or group.number != i:
+                break
+        else:
+            return first.vector, first.plan
     groups = unpacked(groups)
     flat = [jax.tree.flatten(group) for group in groups]
     leaves = [leaf for group, _ in flat for leaf in group]

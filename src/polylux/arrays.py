@@ -203,10 +203,9 @@ def to_backend(values: PyTree, selector: ADType) -> PyTree:
 
 def move(arrays: Sequence[Any], backend: Backend, selector: ADType) -> tuple[Any, ...]:
     """These arrays as arrays of `backend`, where its selector wants them."""
-    own = owners_accepted_by(backend)
-    if own.issuperset(map(owner_of, set(map(type, arrays)))):
-        # There already, as in every step of a run but the first.
+    if are_own(arrays, backend):  # as in every step of a run but the first
         return tuple(backend.to_device(arrays, selector)) if arrays else ()
+    own = owners_accepted_by(backend)
 
     def taken_over(owner: str | None, batch: list[Any]) -> Sequence[Any]:
         if owner in own:
@@ -215,6 +214,11 @@ def move(arrays: Sequence[Any], backend: Backend, selector: ADType) -> tuple[Any
         return taken if taken is not None else backend.from_host(host_arrays(batch), selector)
 
     return tuple(_by_owner(arrays, taken_over))
+
+
+def are_own(arrays: Sequence[Any], backend: Backend) -> bool:
+    """Whether a backend works on these arrays as they are."""
+    return owners_accepted_by(backend).issuperset(map(owner_of, set(map(type, arrays))))
 
 
 def owners_accepted_by(backend: Backend) -> frozenset[str]:

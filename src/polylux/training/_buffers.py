@@ -32,11 +32,13 @@ class Buffers:
         Whether a user has read the parameters from a train state.
     given_to : str or None
         Name of the `_` function that has overwritten them.
+    made_by : object or None
+        The plan of the step that made them, whose next step need not look at them.
     """
 
     __slots__ = (
-        "_samples", "count", "exposed", "fixed", "given_to", "layout", "owned", "placed", "slots",
-        "trainable",
+        "_samples", "count", "exposed", "fixed", "given_to", "layout", "made_by", "owned", "placed",
+        "slots", "trainable",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +60,7 @@ class Buffers:
         self.owned = owned
         self.exposed = False
         self.given_to: str | None = None
+        self.made_by: object = None
         self._samples: Arrays | None = None
 
     def require_present(self) -> None:
@@ -84,6 +87,7 @@ class Buffers:
             # As tuples: a form that one selector's steps keep need not suit another's.
             self.trainable, self.fixed, self.slots = moved[0], moved[1], slots
             self.placed = (backend.name, selector)
+            self.made_by = None
             return self
         # What was moved is nobody else's; what stayed may still be the user's.
         owned = self.owned or not any(stayed)
@@ -126,12 +130,15 @@ class Buffers:
             self._samples = (*empty, *self.fixed)
         return self._samples
 
-    def updated(self, trainable: Arrays, slots: tuple[Arrays, ...]) -> Buffers:
+    def updated(
+        self, trainable: Arrays, slots: tuple[Arrays, ...], made_by: object = None
+    ) -> Buffers:
         """The buffers after one update."""
         new = Buffers(
             self.layout, trainable, self.fixed, slots, self.count + 1, self.placed, owned=True
         )
         new._samples = self._samples
+        new.made_by = made_by
         return new
 
 

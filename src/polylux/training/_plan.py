@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any
 
-from polylux import registry
+from polylux import arrays, registry
 from polylux.cache import Cache, Entry
 from polylux.optimizers import Rule
 from polylux.spec import Spec
@@ -37,7 +37,7 @@ class Plan:
     """
 
     __slots__ = (
-        "_data_kinds", "_generation", "_given", "_has_scope", "_layout", "_place",
+        "_are_own", "_data_kinds", "_generation", "_given", "_has_scope", "_layout", "_place",
         "_return_gradients", "_taker", "backend", "call", "entry", "is_staged", "rule", "selector",
     )  # fmt: skip
 
@@ -73,6 +73,7 @@ class Plan:
             return
         self._given = selector
         self._data_kinds = tuple([(type(a), a.dtype) for a in data])
+        self._are_own = arrays.are_own(data, self.backend)
         self._generation = registry.generation()
         cache.latest = self
 
@@ -101,12 +102,9 @@ class Plan:
             return False
         buffers, states = state._buffers, state._states
         if (
-            buffers.layout is not self._layout
-            or buffers.placed is None
-            or not (buffers.placed is self._place or buffers.placed == self._place)
-            or buffers.slots is None
-            or buffers.given_to is not None
+            buffers.given_to is not None
             or (taker is not None and (buffers.exposed or not buffers.owned))
+            or not (buffers.made_by is self or self._suits(buffers))
             or states.placed is None
             or not (states.placed is self._place or states.placed == self._place)
             or not (states.structure is call.states or states.structure == call.states)
@@ -119,6 +117,20 @@ class Plan:
             if (type(array), array.dtype) != kind:
                 return False
         return self._generation == registry.generation() and self.entry.is_valid()
+
+    def _suits(self, buffers: Buffers) -> bool:
+        """Whether buffers that come from elsewhere are like those that this plan's steps make."""
+        return (
+            buffers.layout is self._layout
+            and buffers.placed == self._place
+            and buffers.slots is not None
+        )
+
+    def moved(self, data: Arrays) -> Arrays:
+        """The arrays of data that fits, on the backend."""
+        if self._are_own:
+            return tuple(self.backend.to_device(data, self.selector))
+        return arrays.move(data, self.backend, self.selector)
 
     def scope(
         self, buffers: Buffers, states: Arrays, data: Arrays

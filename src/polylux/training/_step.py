@@ -6,7 +6,6 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from polylux import arrays
 from polylux.backend import Backend, Numbers
 from polylux.optimizers import Rule
 from polylux.running import run
@@ -119,7 +118,7 @@ def _step(
     if plan is not None and plan.fits(selector, objective, data, state, return_gradients, taker):
         state.cache.found()
         buffers, states = state._buffers, state._states.arrays
-        moved = arrays.move(data, plan.backend, plan.selector)
+        moved = plan.moved(data)
         scope = plan.scope(buffers, states, moved)
     else:
         prepared = Prepared(selector, objective, data, state)
@@ -144,7 +143,7 @@ def _step(
         buffers.given_to = taker
     new_states, stats = plan.finished_states(state._states, aux, structures)
     grads = plan.gradient_tree(buffers, gradients, scope) if return_gradients else None
-    buffers = buffers.updated(trainable, slots)
+    buffers = buffers.updated(trainable, slots, plan)
     state = advance(state, buffers=buffers, states=new_states, objective=objective, steps=1)
     return StepResult(grads, loss, stats, state)
 
