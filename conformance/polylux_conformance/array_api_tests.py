@@ -24,6 +24,8 @@ from polylux.errors import PolyluxError
 from polylux_conformance._naming import selector_named
 from polylux_conformance._subject import Subject
 
+MODULE = "polylux_conformance.array_api_tests"  # `__name__` is "__main__" in the command
+
 USAGE_ERROR = 2
 
 _OPEN = contextlib.ExitStack()
@@ -66,9 +68,7 @@ def hand_over(name: str, folder: str | Path, *options: str) -> int:
             f"{str(folder)!r} is no clone of array-api-tests; make one by `git clone --recursive "
             "https://github.com/data-apis/array-api-tests`"
         )
-    script = (
-        f"from polylux_conformance.array_api_tests import namespace_named; xp = namespace_named({name!r})"
-    )
+    script = f"from {MODULE} import namespace_named; xp = namespace_named({name!r})"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "array_api_tests", *options],
         cwd=folder, check=False, env={**os.environ, "ARRAY_API_TESTS_MODULE": f"exec('{script}')"},

@@ -1,4 +1,4 @@
-"""Handing a backend's namespace to array-api-tests: here to a stand-in that reads it the same way."""
+"""Handing a namespace to array-api-tests: here to a stand-in that reads it the same way."""
 
 from __future__ import annotations
 
