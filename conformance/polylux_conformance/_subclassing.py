@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -49,7 +50,7 @@ class BackendConformance:
 
     def test_backend(self, conformance_check: Check, request: pytest.FixtureRequest) -> None:
         """The backend does what this check asks."""
-        subject = Subject(self.selector)
+        subject = _subject(type(self), self.selector)
         with subject.preferred():
             result = run_check(conformance_check, subject, self._gaps(subject))
         gather(request.config, subject, result)
@@ -57,13 +58,19 @@ class BackendConformance:
 
     def test_known_gaps(self, request: pytest.FixtureRequest) -> None:
         """Each known gap names a check that applies."""
-        subject = Subject(self.selector)
+        subject = _subject(type(self), self.selector)
         result = gaps_result(subject, self._gaps(subject))
         gather(request.config, subject, result)
         judge(result, subject.label)
 
     def _gaps(self, subject: Subject) -> Sequence[Gap]:
         return gaps_of(subject) if self.xfails is None else read_gaps(self.xfails)
+
+
+@functools.cache
+def _subject(tests: type[BackendConformance], selector: ADType) -> Subject:
+    """One for all tests of a class: it knows the global settings from before the first of them."""
+    return Subject(selector)
 
 
 def judge(result: Result, backend: str) -> None:
