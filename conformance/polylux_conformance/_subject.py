@@ -91,8 +91,8 @@ class Subject:
         """Whether this is one of the backend's arrays."""
         return self.backend.owns(type(array))
 
-    def partner(self) -> ADType | None:
-        """Another backend to exchange arrays with: exact, and with arrays of its own."""
+    def partners(self) -> Iterator[ADType]:
+        """Other backends to exchange arrays with: exact, and with arrays of their own."""
         own = [type(a) for a in self.own(np.ones(1, np.float32))]
         for info in registry.backends():
             if not info.available or info.name == self.backend.name:
@@ -101,8 +101,7 @@ class Subject:
             exact = (other.float64, other.derivatives) == (Accuracy.EXACT, Accuracy.EXACT)
             trains = Capability.GRADIENT in other.capabilities
             if exact and trains and not any(map(other.owns, own)):
-                return selector
-        return None
+                yield selector
 
     @contextlib.contextmanager
     def precision(self, *arrays: Any) -> Iterator[None]:

@@ -14,6 +14,7 @@ from polylux import (
     apply_gradients,
     apply_gradients_,
     compute_gradients,
+    registry,
     single_train_step,
     single_train_step_,
 )
@@ -175,7 +176,7 @@ def _in_two_calls(subject: Subject, findings: Findings, rule: Rule) -> None:
 
 def _switching(subject: Subject, findings: Findings) -> None:
     """A, then B, then A again: as if nothing had happened, slots included."""
-    partner = subject.partner()
+    partner = next(subject.partners(), None)
     for dtype in subject.dtypes:
         for rule in (RULES["SGD, momentum"], RULES["AdamW"], RULES["clipped AdamW"]):
             true = reference(rule, dtype, 6)
@@ -202,23 +203,21 @@ def _switching(subject: Subject, findings: Findings) -> None:
 
 
 def _from_another(subject: Subject, findings: Findings) -> None:
-    """Arrays of another framework come over with their values, and share no memory with them."""
-    partner = subject.partner()
-    if partner is None:
-        findings.true("another backend", True, expected="none with arrays of its own")
-        return
-    for dtype in subject.dtypes:
-        for size in (0, 1, 64, 5000):
-            host = np.arange(1, size + 1).astype(dtype) / 8
-            (theirs,) = polylux.to_backend((host,), partner)
-            (own,) = polylux.to_backend((theirs,), subject.selector)
-            point = f"{dtype}, {size} entries, from {partner!r}"
-            findings.true("the array's owner", subject.owns(own), expected=subject.backend.name,
-                          found=type(own).__name__, point=point)  # fmt: skip
-            findings.exactly("the array", own, host, point=point)
-            a, b = np.asarray(polylux.to_host(theirs)), subject.host(own)
-            findings.true("the array", not np.shares_memory(a, b), expected="memory of its own",
-                          found="shared memory", point=point)  # fmt: skip
+    """Arrays of other frameworks come over with their values, and share no memory with them."""
+    cases = [(p, d, n) for p in subject.partners() for d in subject.dtypes for n in (0, 1, 5000)]
+    findings.true("other backends", True, expected="any number", found=str(len(cases) > 0))
+    for partner, dtype, size in cases:
+        point = f"{dtype}, {size} entries, from {partner!r}"
+        host = np.arange(1, size + 1).astype(dtype) / 8
+        (theirs,) = polylux.to_backend((host,), partner)
+        (own,) = polylux.to_backend((theirs,), subject.selector)
+        findings.true("the array's owner", subject.owns(own), expected=subject.backend.name,
+                      found=type(own).__name__, point=point)  # fmt: skip
+        findings.exactly("the array", own, host, point=point)
+        other, _ = registry.resolve(partner)
+        a, b = other.to_host([theirs])[0], subject.backend.to_host([own])[0]
+        findings.true("the array", not np.shares_memory(a, b), expected="memory of its own",
+                      found="shared memory", point=point)  # fmt: skip
 
 
 def _accumulation(subject: Subject, findings: Findings) -> None:
