@@ -308,7 +308,7 @@ def _custom_rule(subject: Subject, findings: Findings) -> None:
         findings.close("gradient of x", slopes["x"], 6 * x + 5 * w, dtype=dtype, **_FAMILY)
         findings.close("gradient of w", slopes["w"], 0 * np.abs(w), dtype=dtype)
         if subject.claims(Capability.FORWARD):
-            own = subject.own(x)
+            own = tuple(subject.own(x))
             with subject.precision(*own):
                 _, (slope,), _ = subject.backend.pushforward(
                     lambda a: ((elementwise(a),), ()), own, own, subject.selector

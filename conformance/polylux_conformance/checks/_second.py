@@ -168,8 +168,10 @@ def _operators(subject: Subject, findings: Findings) -> None:
         size = leaves["u"].size
         eye, ones = np.eye(size), np.ones((size, size))
         # Of sum(u**3) - 2 u.v + sum(u) sum(v)
-        blocks = {"u": {"u": np.diag(6 * leaves["u"].astype(np.longdouble)), "v": ones - 2 * eye},
-                  "v": {"u": ones - 2 * eye, "v": 0 * ones}}  # fmt: skip
+        blocks: dict[str, dict[str, Any]] = {
+            "u": {"u": np.diag(6 * leaves["u"].astype(np.longdouble)), "v": ones - 2 * eye},
+            "v": {"u": ones - 2 * eye, "v": 0 * ones},
+        }  # fmt: skip
         along = {n: np.arange(1.0, size + 1).astype(dtype) - k for k, n in enumerate(leaves)}
         products = polylux.hvp(f, subject.selector, leaves, along, data)
         hessian = polylux.hessian(f, subject.selector, leaves, data)
