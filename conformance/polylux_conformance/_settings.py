@@ -5,8 +5,10 @@ from __future__ import annotations
 import decimal
 import gc
 import locale
+import logging
 import os
 import random
+import signal
 import sys
 import threading
 import warnings
@@ -27,11 +29,15 @@ _PROBES: Mapping[str, Callable[[Any], Any]] = {
         torch.are_deterministic_algorithms_enabled(), torch.is_inference_mode_enabled(),
         torch.is_anomaly_enabled(), torch.get_float32_matmul_precision(),
         torch.random.get_rng_state().numpy().tobytes(), str(torch.get_default_device()),
+        torch.backends.mkldnn.enabled, torch.backends.cudnn.deterministic,
+        # There is no way to ask whether subnormal numbers are flushed to 0.
+        bool((torch.full((16,), 2.0**-140) * 0.5).any()),
     ),
     "jax": lambda jax: (
         jax.config.jax_enable_x64, jax.config.jax_disable_jit, jax.config.jax_debug_nans,
         str(jax.config.jax_default_matmul_precision), str(jax.config.jax_default_device),
         jax.config.jax_numpy_dtype_promotion, jax.config.jax_platforms,
+        {name: str(value) for name, value in jax.config.values.items()},
     ),
     "tensorflow": lambda tf: (tf.keras.backend.floatx(), tf.executing_eagerly()),
     "mlx.core": lambda mx: (str(mx.default_device()),),
@@ -52,6 +58,10 @@ def global_settings() -> dict[str, Any]:
         "working directory": os.getcwd(),  # compared, not used as a path
         "warning filters": list(warnings.filters),
         "recursion limit": sys.getrecursionlimit(),
+        "switch interval": sys.getswitchinterval(),
+        "import path": tuple(sys.path),
+        "signal handlers": (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)),
+        "logging": (logging.getLogger().level, logging.root.manager.disable),
         "trace and profile functions": (sys.gettrace(), sys.getprofile(), threading.gettrace()),
         "garbage collection": (gc.isenabled(), gc.get_threshold()),
         "decimal's precision": decimal.getcontext().prec,

@@ -40,6 +40,7 @@ class BackendConformance:
     levels: ClassVar[Sequence[str]] = ("core",)
     only: ClassVar[Sequence[str]] = ()
     xfails: ClassVar[str | Path | None] = None
+    _loaded: ClassVar[Subject]
 
     def pytest_generate_tests(self, metafunc: Any) -> None:
         """Called by pytest: one test for each check."""
@@ -49,7 +50,7 @@ class BackendConformance:
 
     def test_backend(self, conformance_check: Check, request: pytest.FixtureRequest) -> None:
         """The backend does what this check asks."""
-        subject = Subject(self.selector)
+        subject = self._subject()
         with subject.preferred():
             result = run_check(conformance_check, subject, self._gaps(subject))
         gather(request.config, subject, result)
@@ -57,10 +58,17 @@ class BackendConformance:
 
     def test_known_gaps(self, request: pytest.FixtureRequest) -> None:
         """Each known gap names a check that applies."""
-        subject = Subject(self.selector)
+        subject = self._subject()
         result = gaps_result(subject, self._gaps(subject))
         gather(request.config, subject, result)
         judge(result, subject.label)
+
+    def _subject(self) -> Subject:
+        """One for all tests of a class: it knows the settings from before the first of them."""
+        own = type(self)
+        if "_loaded" not in vars(own):
+            own._loaded = Subject(self.selector)
+        return own._loaded
 
     def _gaps(self, subject: Subject) -> Sequence[Gap]:
         return gaps_of(subject) if self.xfails is None else read_gaps(self.xfails)

@@ -91,6 +91,18 @@ class Subject:
         """Whether this is one of the backend's arrays."""
         return self.backend.owns(type(array))
 
+    def partners(self) -> Iterator[ADType]:
+        """Other backends to exchange arrays with: exact, and with arrays of their own."""
+        own = [type(a) for a in self.own(np.ones(1, np.float32))]
+        for info in registry.backends():
+            if not info.available or info.name == self.backend.name:
+                continue
+            other, selector = registry.resolve(polylux.Auto(info.name))
+            exact = (other.float64, other.derivatives) == (Accuracy.EXACT, Accuracy.EXACT)
+            trains = Capability.GRADIENT in other.capabilities
+            if exact and trains and not any(map(other.owns, own)):
+                yield selector
+
     @contextlib.contextmanager
     def precision(self, *arrays: Any) -> Iterator[None]:
         """The context in which array code keeps the dtypes of these arrays."""

@@ -532,7 +532,8 @@ MUTANTS: dict[str, tuple[type[AutogradBackend], tuple[str, ...]]] = {
         gradients(lambda g, p: g.astype(np.float32)), ("gradient/quadratic [float64]",),
     ),
     "relative error of 1e-10 in one loss": (
-        _kernel("mean_of_items", _slightly_steep_huber), ("loss/HuberLoss [float64]",),
+        _kernel("mean_of_items", _slightly_steep_huber),
+        ("loss/HuberLoss [float64]", "training/with HuberLoss"),
     ),
     "input mutated": (InputMutated, ("purity/inputs stay",)),
     "state not advanced": (StateNotAdvanced, ("objective/states and odd stats",)),

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
+import sys
 import warnings
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from _mutants import MUTANTS, Right
+from _further_mutants import FURTHER
+from _mutants import MUTANTS as FIRST
+from _mutants import Right
 from _standing_in import standing_in
 
 from polylux import AutoAutograd
 from polylux_conformance import check_backend
+
+MUTANTS = {**FIRST, **FURTHER}
 
 
 @pytest.fixture(autouse=True)
 def _globals_come_back() -> Iterator[None]:
     """Some mutants change global settings: that is their mistake."""
     settings, state, environment = np.geterr(), random.getstate(), dict(os.environ)
+    level, path = logging.getLogger().level, list(sys.path)
     with warnings.catch_warnings():
         yield
     np.seterr(**settings)
     random.setstate(state)
+    logging.getLogger().setLevel(level)
+    sys.path[:] = path
     os.environ.clear()
     os.environ.update(environment)
 

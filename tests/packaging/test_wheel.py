@@ -20,7 +20,9 @@ LIBRARIES = [
 # The last is a command only: nobody's types depend on it.
 PACKAGES = [*LIBRARIES, "polylux_benchmarks"]
 
-DATA = {"polylux_conformance/oracle/cases.json.gz"}
+DATA = {
+    f"polylux_conformance/oracle/{name}" for name in ("cases.json.gz", "trajectories.json")
+}
 
 
 @pytest.fixture(scope="session")

@@ -17,10 +17,12 @@ from polylux_conformance.checks._second import SECOND
 from polylux_conformance.checks._staging import STAGING
 from polylux_conformance.checks._threads import THREAD_CHECKS
 from polylux_conformance.checks._training import TRAINING
+from polylux_conformance.checks._trajectories import TRAJECTORIES
 
 CHECKS: tuple[Check, ...] = (
     *ERRORS, *ARRAYS, *GRADIENTS, *MODIFIERS, *OBJECTIVES, *MODES, *STAGING, *PURITY,
-    *THREAD_CHECKS, *KINK_CHECKS, *KERNELS, *ARRAY_FUNCTIONS, *LOSSES, *LAYERS, *TRAINING, *SECOND,
+    *THREAD_CHECKS, *KINK_CHECKS, *KERNELS, *ARRAY_FUNCTIONS, *LOSSES, *LAYERS, *TRAINING,
+    *TRAJECTORIES, *SECOND,
 )  # fmt: skip
 """All of them; a new family is added here."""
 

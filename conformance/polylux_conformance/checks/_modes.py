@@ -85,6 +85,7 @@ def _pullback(subject: Subject, findings: Findings) -> None:
                     for i, (part, true) in enumerate(zip(pulled, case.pulled(p, q), strict=False)):
                         findings.close(f"cotangent of leaf {i}", part, true, dtype=dtype,
                                        point=f"{point}, cotangents {what}", **_FAMILY)  # fmt: skip
+            _inputs_stay(findings, own, case.leaves, point)
 
 
 def _pushforward(subject: Subject, findings: Findings) -> None:
@@ -98,9 +99,10 @@ def _pushforward(subject: Subject, findings: Findings) -> None:
                 ("the second leaf's", (0 * u, v)), ("zero", (0 * u, 0 * v)),
                 ("an unused leaf's", (0 * u, 0 * v)),
             ):  # fmt: skip
+                along = tuple(subject.own(p, q, w))
                 with subject.precision(*own):
                     outputs, slopes, aux = subject.backend.pushforward(
-                        case.function, own, tuple(subject.own(p, q, w)), subject.selector
+                        case.function, own, along, subject.selector
                     )
                 point = f"seed {seed}, tangents {what}"
                 for k, (found, true) in enumerate(zip(outputs, case.outputs(), strict=True)):
@@ -111,6 +113,12 @@ def _pushforward(subject: Subject, findings: Findings) -> None:
                                    point=point, **_FAMILY)  # fmt: skip
                 findings.close("aux", aux[0], case.a.astype(np.longdouble) + case.b, dtype=dtype,
                                point=point)  # fmt: skip
+                _inputs_stay(findings, (*own, *along), (*case.leaves, p, q, w), point)
+
+
+def _inputs_stay(findings: Findings, arrays: Any, hosts: Any, point: str) -> None:
+    for i, (array, host) in enumerate(zip(arrays, hosts, strict=True)):
+        findings.exactly(f"argument {i} afterwards", array, host, point=point)
 
 
 def _adjoint(subject: Subject, findings: Findings) -> None:
@@ -197,6 +205,13 @@ def _stop_gradient(subject: Subject, findings: Findings) -> None:
                 lambda: polylux.value_and_gradient(whole, subject.selector, host)  # noqa: B023
             )
             findings.exactly("gradient of a constant", nothing, 0 * np.abs(host), point=where)
+        if subject.claims(Capability.FORWARD):
+            with subject.precision(own):
+                _, (slope,), _ = backend.pushforward(
+                    lambda x: ((function(x),), ()), (own,), (own,), subject.selector
+                )
+            findings.close("derivative along x, forward", slope, np.sum(wide**3), dtype=dtype,
+                           is_derivative=True, condition=2, scale=[value_scale(wide)])  # fmt: skip
 
 
 def value_scale(wide: Any) -> Any:
@@ -226,22 +241,46 @@ def _vmap(subject: Subject, findings: Findings) -> None:
 def _checkpoint(subject: Subject, findings: Findings) -> None:
     backend = subject.backend
 
-    def layer(x: Any) -> Any:
+    runs: list[bool] = []
+
+    def layer(x: Any, w: Any, count: Any) -> Any:
         xp = polylux.array_namespace(x)
-        return (xp.tanh(x) * x,)
+        runs.append(_has_numbers(x))
+        return xp.tanh(x) * w, x * xp.astype(count, x.dtype)
 
-    def function(x: Any) -> Any:
-        (y,) = backend.checkpoint(layer, (x,), subject.selector)
-        return polylux.array_namespace(x).sum(y * y)
+    def function(p: Any, count: Any) -> Any:
+        y, z = backend.checkpoint(layer, (p["x"], p["w"], count), subject.selector)
+        return polylux.array_namespace(y).sum(y * y + z)
 
+    count = np.asarray([1, 2, 3], np.int32)
     for dtype in subject.dtypes:
-        host = np.asarray([0.5, -1.0, 2.0], dtype)
-        value, slope = polylux.value_and_gradient(function, subject.selector, host)
-        x = host.astype(np.longdouble)
+        host = {"x": np.asarray([0.5, -1.0, 2.0], dtype), "w": np.asarray([1.5, 3.0, -0.5], dtype)}
+        runs.clear()
+        value, slopes = polylux.value_and_gradient(function, subject.selector, host, count)
+        x, w = host["x"].astype(np.longdouble), host["w"]
         t = np.tanh(x)
-        findings.close("value", value, np.sum((t * x) ** 2), dtype=dtype, condition=2)
-        findings.close("gradient", slope, 2 * t * x * (t + x * (1 - t * t)), dtype=dtype,
-                       **_FAMILY)  # fmt: skip
+        findings.close("value", value, np.sum((t * w) ** 2 + x * count), dtype=dtype, condition=4,
+                       scale=[10.0])  # fmt: skip
+        findings.close("gradient of x", slopes["x"], 2 * t * w * w * (1 - t * t) + count,
+                       dtype=dtype, **_FAMILY)  # fmt: skip
+        findings.close("gradient of w", slopes["w"], 2 * t * t * w, dtype=dtype, **_FAMILY)
+        # Where Python sees no numbers the framework computes anew by itself.
+        findings.true("computed again", len(runs) > 1 or not all(runs),
+                      expected="a second run of the function", found=f"{len(runs)} runs",
+                      point=dtype)  # fmt: skip
+        for run in (1, 2):  # a framework may keep what it traced
+            again, _ = polylux.value_and_gradient(function, subject.selector, host, count + run)
+            findings.close("value with other data", again,
+                           np.sum((t * w) ** 2 + x * (count + run)), dtype=dtype, condition=4,
+                           scale=[10.0])  # fmt: skip
+
+
+def _has_numbers(x: Any) -> bool:
+    """Whether a traced value has numbers yet, or stands for any."""
+    try:
+        return float(polylux.array_namespace(x).sum(x * 0)) == 0
+    except Exception:  # noqa: BLE001  # each framework has its own
+        return False
 
 
 def _custom_rule(subject: Subject, findings: Findings) -> None:
@@ -268,6 +307,13 @@ def _custom_rule(subject: Subject, findings: Findings) -> None:
         findings.close("value", value, np.sum(2 * x * x + x * w), dtype=dtype, scale=[10.0])
         findings.close("gradient of x", slopes["x"], 6 * x + 5 * w, dtype=dtype, **_FAMILY)
         findings.close("gradient of w", slopes["w"], 0 * np.abs(w), dtype=dtype)
+        if subject.claims(Capability.FORWARD):
+            own = tuple(subject.own(x))
+            with subject.precision(*own):
+                _, (slope,), _ = subject.backend.pushforward(
+                    lambda a: ((elementwise(a),), ()), own, own, subject.selector
+                )
+            findings.close("derivative along x, forward", slope, 3 * x * x, dtype=dtype, **_FAMILY)
 
 
 _ALL = (

@@ -82,6 +82,20 @@ def _own_arrays(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leav
     return ask(subject, scenario, move(dict(leaves)), move(dict(data)))
 
 
+def _own_strided(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
+    """Arrays of the backend whose entries lie in another order, where the framework has that."""
+    return ask(
+        subject, scenario, _transposed_twice(subject, leaves), _transposed_twice(subject, data)
+    )
+
+
+def _transposed_twice(subject: Subject, arrays: Leaves) -> Leaves:
+    xp = subject.backend.namespace
+    moved = polylux.to_backend({n: a.T for n, a in arrays.items()}, subject.selector)
+    with subject.precision(*arrays.values()):
+        return {n: xp.permute_dims(a, tuple(range(a.ndim))[::-1]) for n, a in moved.items()}
+
+
 def _strided(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
     return ask(
         subject,
@@ -132,6 +146,27 @@ def _called_again(subject: Subject, findings: Findings) -> None:
                 findings, scenario, leaves, data, value, gradients, dtype=dtype,
                 point=f"{point}, call {call}", prefix="repeated ",
             )  # fmt: skip
+
+
+def _half_precision(subject: Subject, findings: Findings) -> None:
+    for scenario in CARRIERS:
+        for point in scenario.points:
+            leaves, data = scenario.at(point, "float16")
+            value, gradients = ask(subject, scenario, leaves, data)
+            compare_answer(
+                findings, scenario, leaves, data, value, gradients, dtype="float16", point=point,
+                prefix="half precision ",
+            )  # fmt: skip
+
+
+def _has_half_precision(subject: Subject) -> str | None:
+    if subject.is_truncated:
+        return "a difference quotient has no digits left in float16"
+    try:
+        subject.backend.dtype("float16")
+    except polylux.errors.DTypeError as error:
+        return str(error)
+    return None
 
 
 def _prepared_elsewhere(subject: Subject, scenario: Scenario, leaves: Leaves, data: Leaves) -> Any:
@@ -195,6 +230,8 @@ _PLAIN: tuple[tuple[str, str, Ask], ...] = (
     ("nested tree", "Leaves deep in a tree with other leaves have the same gradient.", _nested),
     ("another order", "The order of the leaves does not matter.", _reordered),
     ("own arrays", "Arrays of the backend give what host arrays give.", _own_arrays),
+    ("own strided arrays", "Transposed arrays of the backend give what others give.",
+     _own_strided),
     ("strided input", "Non-contiguous host arrays give what contiguous ones give.",
      _strided),
     ("read-only input", "Read-only host arrays are taken.", _read_only),
@@ -217,5 +254,7 @@ MODIFIERS = (
     ),
     Check("modifier/second call", "core", "Later calls give the truth, as the first does.",
           _called_again, _NEEDS),
+    Check("modifier/half precision", "core", "float16 stays float16, and is right to its digits.",
+          _half_precision, _NEEDS, _has_half_precision),
 )  # fmt: skip
 """Ways to ask for the gradient of each scenario that carries modifiers."""

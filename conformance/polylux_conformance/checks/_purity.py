@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import warnings
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -227,6 +229,38 @@ def _compare_settings(
                       found=str(latter)[:200], point=point)  # fmt: skip
 
 
+def _nothing_is_kept(subject: Subject, findings: Findings) -> None:
+    """Functions are let go: a run that makes a new one at each step must not fill the memory."""
+
+    class Captured:
+        """Something that a user's function holds."""
+
+    def ask() -> tuple[Any, Any]:
+        held = Captured()
+
+        def f(x: Any) -> Any:
+            assert held is not None
+            return polylux.array_namespace(x).sum(x * x)
+
+        def objective(model: Any, ps: Any, st: Any, data: Any) -> Any:
+            return f(ps["w"]), st, {}
+
+        for dtype in subject.dtypes:
+            w = np.asarray([1.0, -2.0], dtype)
+            polylux.value_and_gradient(f, subject.selector, w)
+            state = TrainState(identity_model, {"w": w}, {}, SGD(0.1))
+            single_train_step(subject.selector, objective, None, state)
+        return weakref.ref(held), weakref.ref(f)
+
+    references = ask()
+    polylux.clear_caches()
+    gc.collect()
+    for what, reference in zip(("what a function captured", "the function"), references,
+                               strict=True):  # fmt: skip
+        findings.true(f"{what}, after clear_caches", reference() is None, expected="gone",
+                      found="kept")  # fmt: skip
+
+
 _ABSENT = "not set"
 
 # By `run_check`, around each check.
@@ -244,6 +278,7 @@ _ALL: tuple[tuple[str, str, Callable[[Subject, Findings], None]], ...] = (
      _globals_stay),
     ("settings since loading", "No first call changes something global for good.",
      _settings_since_loading),
+    ("nothing is kept", "Functions are let go after clear_caches.", _nothing_is_kept),
 )  # fmt: skip
 
 PURITY = tuple(

@@ -159,6 +159,83 @@ def _third(subject: Subject, findings: Findings) -> None:
         findings.close("third derivative of x**4", slope, np.asarray(24 * 1.5), dtype=dtype)
 
 
+def _operators(subject: Subject, findings: Findings) -> None:
+    """hvp and hessian, whatever derivative of a derivative they are made of."""
+    scenario = next(s for s in SCENARIOS if s.name == "non-homogeneous")
+    f = function_of(scenario)
+    for dtype in subject.dtypes:
+        leaves, data = scenario.at("first", dtype)
+        size = leaves["u"].size
+        eye, ones = np.eye(size), np.ones((size, size))
+        # Of sum(u**3) - 2 u.v + sum(u) sum(v)
+        blocks: dict[str, dict[str, Any]] = {
+            "u": {"u": np.diag(6 * leaves["u"].astype(np.longdouble)), "v": ones - 2 * eye},
+            "v": {"u": ones - 2 * eye, "v": 0 * ones},
+        }  # fmt: skip
+        along = {n: np.arange(1.0, size + 1).astype(dtype) - k for k, n in enumerate(leaves)}
+        products = polylux.hvp(f, subject.selector, leaves, along, data)
+        hessian = polylux.hessian(f, subject.selector, leaves, data)
+        for row, parts in blocks.items():
+            true = sum(block @ along[column] for column, block in parts.items())
+            findings.close(f"hvp, {row}", products[row], true, dtype=dtype, condition=8,
+                           scale=[10.0])  # fmt: skip
+            for column, block in parts.items():
+                findings.close(f"hessian, {row} by {column}", hessian[row][column], block,
+                               dtype=dtype, condition=8, scale=[6.0])  # fmt: skip
+
+
+def _of_parts(subject: Subject, findings: Findings) -> None:
+    """Second derivatives through a custom rule, a checkpoint and a pullback."""
+    backend = subject.backend
+
+    # The rule lies on purpose: only one that is obeyed to any order gives these numbers.
+    @polylux.custom_rule(derivative=lambda y, x: x * x * x)
+    def ruled(x: Any) -> Any:
+        return x
+
+    def layer(x: Any) -> Any:
+        return (x * x * x,)
+
+    def by_rule(x: Any) -> Any:
+        return polylux.array_namespace(x).sum(ruled(x))
+
+    def by_checkpoint(x: Any) -> Any:
+        (y,) = backend.checkpoint(layer, (x,), subject.selector)
+        return polylux.array_namespace(x).sum(y * x) / 4
+
+    def pulled(c: Any, x: Any) -> Any:
+        _, pull, _ = backend.pullback(lambda a: ((a * a,), ()), (x,), subject.selector)
+        (slope,) = pull((c,))
+        return polylux.array_namespace(c).sum(slope * slope)
+
+    for dtype in subject.dtypes:
+        host = np.asarray([0.5, -1.0, 2.0], dtype)
+        x = host.astype(np.longdouble)
+        for need, what, f in (
+            (Capability.CUSTOM_RULES, "a custom rule", by_rule),
+            (Capability.CHECKPOINT, "a checkpoint", by_checkpoint),
+        ):
+            if subject.claims(need):
+                value, slope = polylux.value_and_gradient(
+                    _square_of_slope(f), subject.selector, host
+                )
+                findings.close(f"slope**2, {what}", value, np.sum(x**6), dtype=dtype, condition=4)
+                findings.close(f"its gradient, {what}", slope, 6 * x**5, dtype=dtype, condition=4)
+        if subject.claims(Capability.REVERSE):
+            c = np.asarray([1.5, 0.25, -3.0], dtype)
+            _, slope = polylux.value_and_gradient(pulled, subject.selector, c, host)
+            findings.close("gradient of a pullback by its cotangent", slope, 8 * c * x * x,
+                           dtype=dtype, condition=4)  # fmt: skip
+
+
+def _square_of_slope(f: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def square(x: Any) -> Any:
+        slope = polylux.gradient(f, polylux.selector_of(x), x)
+        return polylux.array_namespace(x).sum(slope * slope)
+
+    return square
+
+
 def _symmetry(subject: Subject, findings: Findings) -> None:
     """<u, H v> = <v, H u>: needs no reference value."""
     scenario = next(s for s in SCENARIOS if s.name == "network")
@@ -195,5 +272,9 @@ SECOND = (
     Check("second/far points", "second", "Saturating functions have finite second derivatives.",
           _far_points, _NEEDS),
     Check("second/third derivative", "second", "Derivatives nest three deep.", _third, _NEEDS),
+    Check("second/hvp and hessian", "second", "The operators give the true second derivatives.",
+          _operators, _NEEDS),
+    Check("second/rules, checkpoints, pullbacks", "second",
+          "Each of them can be differentiated again.", _of_parts, _NEEDS),
     Check("second/symmetry", "second", "Hessians are symmetric.", _symmetry, _NEEDS),
 )  # fmt: skip

@@ -10,7 +10,6 @@ import numpy as np
 
 import polylux
 from polylux import (
-    ADType,
     TrainState,
     apply_gradients,
     apply_gradients_,
@@ -19,7 +18,7 @@ from polylux import (
     single_train_step,
     single_train_step_,
 )
-from polylux.backend import Accuracy, Capability
+from polylux.backend import Capability
 from polylux.errors import GivenAwayError
 from polylux.losses import MSELoss
 from polylux.optimizers import SGD, Adam, AdamW, Rule, chain
@@ -175,22 +174,9 @@ def _in_two_calls(subject: Subject, findings: Findings, rule: Rule) -> None:
                                         point=apply.__name__)  # fmt: skip
 
 
-def partner_of(subject: Subject) -> ADType | None:
-    """Another backend to switch to: exact, and with arrays of its own."""
-    own = [type(a) for a in subject.own(np.ones(1, np.float32))]
-    for info in registry.backends():
-        if not info.available or info.name == subject.backend.name:
-            continue
-        other, selector = registry.resolve(polylux.Auto(info.name))
-        exact = (other.float64, other.derivatives) == (Accuracy.EXACT, Accuracy.EXACT)
-        if exact and not any(map(other.owns, own)) and Capability.GRADIENT in other.capabilities:
-            return selector
-    return None
-
-
 def _switching(subject: Subject, findings: Findings) -> None:
     """A, then B, then A again: as if nothing had happened, slots included."""
-    partner = partner_of(subject)
+    partner = next(subject.partners(), None)
     for dtype in subject.dtypes:
         for rule in (RULES["SGD, momentum"], RULES["AdamW"], RULES["clipped AdamW"]):
             true = reference(rule, dtype, 6)
@@ -214,6 +200,24 @@ def _switching(subject: Subject, findings: Findings) -> None:
                             dtype=dtype, condition=GROWTH * step, is_derivative=True, scale=[1.0],
                             point=f"{rule!r}, {step_of.__name__}, with {partner!r}",
                         )  # fmt: skip
+
+
+def _from_another(subject: Subject, findings: Findings) -> None:
+    """Arrays of other frameworks come over with their values, and share no memory with them."""
+    cases = [(p, d, n) for p in subject.partners() for d in subject.dtypes for n in (0, 1, 5000)]
+    findings.true("other backends", True, expected="any number", found=str(len(cases) > 0))
+    for partner, dtype, size in cases:
+        point = f"{dtype}, {size} entries, from {partner!r}"
+        host = np.arange(1, size + 1).astype(dtype) / 8
+        (theirs,) = polylux.to_backend((host,), partner)
+        (own,) = polylux.to_backend((theirs,), subject.selector)
+        findings.true("the array's owner", subject.owns(own), expected=subject.backend.name,
+                      found=type(own).__name__, point=point)  # fmt: skip
+        findings.exactly("the array", own, host, point=point)
+        other, _ = registry.resolve(partner)
+        a, b = other.to_host([theirs])[0], subject.backend.to_host([own])[0]
+        findings.true("the array", not np.shares_memory(a, b), expected="memory of its own",
+                      found="shared memory", point=point)  # fmt: skip
 
 
 def _accumulation(subject: Subject, findings: Findings) -> None:
@@ -377,6 +381,9 @@ TRAINING = (
     ),
     Check("training/switching", "training", "A run goes to another backend and back.",
           _switching, _NEEDS),
+    # Here, and not with the other arrays: another framework changes global settings when it loads.
+    Check("training/arrays of another", "training",
+          "Another backend's arrays keep their numbers on their way in.", _from_another, _NEEDS),
     Check("training/accumulation", "training", "Parts of a batch add up to the whole.",
           _accumulation, _NEEDS),
     Check("training/given away", "training", "Reused buffers are told, users' arrays are whole.",

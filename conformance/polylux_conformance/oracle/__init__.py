@@ -11,10 +11,11 @@ there, from multiprecision arithmetic and rounded once to float64. A test of a b
 
 `build(case)` makes the loss, `arrays(case)` the host arrays in their dtypes. `python -m
 polylux_conformance.oracle report "AutoTorch()"` runs all cases and prints the worst errors;
-`... generate` computes them anew (`cases.json.gz`, with mpmath).
+`... generate` computes them anew (`cases.json.gz`, with mpmath), and the `trajectories()` of runs
+that train with each loss (`trajectories.json`).
 """
 
 from polylux_conformance.oracle._case import BARS, Case, ulp
-from polylux_conformance.oracle._load import arrays, build, cases
+from polylux_conformance.oracle._load import arrays, build, cases, trajectories
 
-__all__ = ["BARS", "Case", "arrays", "build", "cases", "ulp"]
+__all__ = ["BARS", "Case", "arrays", "build", "cases", "trajectories", "ulp"]

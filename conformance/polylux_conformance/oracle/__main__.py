@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polylux
 from polylux_conformance.oracle import BARS
-from polylux_conformance.oracle._load import STORED
+from polylux_conformance.oracle._load import STORED, STORED_TRAJECTORIES
 from polylux_conformance.oracle._report import report
 
 
@@ -17,7 +17,7 @@ def main() -> int:
     """Run the command; 1 if a case misses its bar."""
     parser = argparse.ArgumentParser(prog="python -m polylux_conformance.oracle")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("generate", help=f"compute {STORED} anew, with mpmath")
+    commands.add_parser("generate", help="compute the stored files anew, with mpmath")
     run = commands.add_parser("report", help="run the cases; print the worst errors of each loss")
     run.add_argument("selectors", nargs="+", help='as they are printed: "AutoJax(jit=False)"')
     run.add_argument("--dtypes", nargs="+", default=list(BARS), choices=list(BARS))
@@ -28,11 +28,13 @@ def main() -> int:
 
 
 def _generate() -> int:
-    from polylux_conformance.oracle._generate import generate  # mpmath: for this command alone
+    # mpmath: for this command alone
+    from polylux_conformance.oracle._generate import generate
+    from polylux_conformance.oracle._trajectories import generate_trajectories
 
-    path = Path(__file__).with_name(STORED)
-    count = generate(path)
-    sys.stdout.write(f"{count} cases, {path.stat().st_size} bytes\n")
+    for name, make in ((STORED, generate), (STORED_TRAJECTORIES, generate_trajectories)):
+        path = Path(__file__).with_name(name)
+        sys.stdout.write(f"{name}: {make(path)} entries, {path.stat().st_size} bytes\n")
     return 0
 
 

@@ -15,6 +15,7 @@ from polylux import array_namespace, losses
 from polylux_conformance.oracle._case import Case, Host
 
 STORED = "cases.json.gz"
+STORED_TRAJECTORIES = "trajectories.json"
 _TARGETS: dict[str, Any] = {"float": np.float64, "int": np.int64, "bool": np.bool_}
 
 
@@ -69,6 +70,19 @@ def arrays(case: Case) -> tuple[Host, Host, Host | None]:
         target.astype(dtype) if target.dtype == np.float64 else target,
         None if weight is None else weight.astype(dtype),
     )
+
+
+@functools.cache
+def trajectories() -> dict[str, Any]:
+    """Losses, parameters and the last state of each problem of `scenarios._problems`, by its name.
+
+    Examples
+    --------
+    >>> len(trajectories()["MSELoss"]["losses"])
+    8
+    """
+    stored = resources.files(__package__).joinpath(STORED_TRAJECTORIES)
+    return dict(json.loads(stored.read_text(encoding="utf-8")))
 
 
 @functools.cache

@@ -30,6 +30,10 @@ def _logarithms_gradient(x: Leaves, d: Leaves) -> Leaves:
     return {"u": 1 / x["u"] + 0.5 / np.sqrt(x["u"])}
 
 
+def _logarithms_alone(xp: Any, x: Leaves, d: Leaves) -> Any:
+    return xp.sum(xp.log(x["u"]))
+
+
 def _saturated(xp: Any, x: Leaves, d: Leaves) -> Any:
     z = x["z"]
     shifted = z - xp.max(z, axis=1, keepdims=True)
@@ -110,6 +114,12 @@ HARD = (
         "logarithms near 0 and far from it", "hard", _logarithms,
         {"wide": {"u": np.asarray([1e-30, 1e-10, 0.5, 1.0, 1e10, 1e30])}},
         {}, _logarithms_gradient, by_entry=True, follows_differences=False,
+    ),
+    Scenario(
+        "infinities and NaN", "hard", _logarithms_alone,
+        {"mixed": {"u": np.asarray([0.0, 4.0, np.nan, np.inf, 0.5])},
+         "infinite": {"u": np.asarray([0.0, 0.25, np.inf, 2.0])}},
+        {}, lambda x, d: {"u": 1 / x["u"]}, by_entry=True, follows_differences=False,
     ),
     Scenario(
         "saturated softmax", "hard", _saturated,

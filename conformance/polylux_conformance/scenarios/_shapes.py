@@ -98,6 +98,6 @@ SHAPES = (
     ),
     Scenario("reductions", "shapes", _reductions, _one(a=(4, 3)), condition=4),
     Scenario("running sums", "shapes", _cumulative, _one(a=(6, 2)), condition=2),
-    Scenario("high rank", "shapes", _high_rank, _one(a=(2, 3, 1, 2, 2)), condition=2),
+    Scenario("high rank", "shapes", _high_rank, _one(a=(2, 3, 1, 2, 2, 1, 2)), condition=2),
 )  # fmt: skip
 """Each with a gradient in closed form, or by complex steps where it has none."""

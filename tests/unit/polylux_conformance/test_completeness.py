@@ -12,11 +12,12 @@ from polylux_conformance._check import LEVELS
 from polylux_conformance._overview import families, modifiers
 from polylux_conformance.checks import CHECKS
 from polylux_conformance.checks._losses import loss_names
-from polylux_conformance.oracle import cases
+from polylux_conformance.oracle import cases, trajectories
 from polylux_conformance.scenarios import SCENARIOS
 from polylux_conformance.scenarios._kernels import SAMPLES, WITHOUT_SAMPLES
 from polylux_conformance.scenarios._kinks import KINKS
 from polylux_conformance.scenarios._layers import MODELS
+from polylux_conformance.scenarios._problems import PROBLEMS
 from polylux_conformance.scenarios._rules import RULES
 
 
@@ -32,6 +33,11 @@ def test_every_loss_has_multiprecision_cases(name: str) -> None:
     if name == "GenericLossFunction":
         pytest.skip("its formula is the user's own")
     assert {case.dtype for case in cases(loss=name)} >= {"float64", "float32"}
+
+
+def test_every_loss_trains_along_a_stored_trajectory() -> None:
+    assert {problem.loss for problem in PROBLEMS} == set(loss_names())
+    assert list(trajectories()) == [problem.name for problem in PROBLEMS]
 
 
 def test_every_public_rule_trains() -> None:
