@@ -30,31 +30,21 @@ def fused_update(rule: Any, in_place: bool) -> Update | None:
     return None if make is None else _update_by(make(rule), in_place)
 
 
-class _Fit(tuple[Any, ...]):
-    """Tensors as kernels want them: contiguous, one at least, and all of one dtype."""
-
-    __slots__ = ()
-
-
 def _update_by(kernel: Kernel, in_place: bool) -> Update:
     def update(
         parameters: Arrays, gradients: Arrays, slots: tuple[Arrays, ...], count: int
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
-        # What an update in place has returned fits the next one: it is looked at once.
-        if not in_place or type(parameters) is not _Fit or type(slots) is not _Fit:
-            # Kernels walk memory without looking at strides, so all must be contiguous.
-            if not in_place or not _is_contiguous(parameters, *slots):
-                with torch.inference_mode(False):
-                    parameters = _copies(parameters)
-                    slots = tuple(map(_copies, slots))
-            if not parameters:  # kernels refuse empty lists
-                return parameters, slots
-            if len({p.dtype for p in parameters}) == 1:
-                parameters, slots = _Fit(parameters), _Fit(slots)
+        # Kernels walk memory without looking at strides, so all must be contiguous.
+        if not in_place or not _is_contiguous(parameters, *slots):
+            with torch.inference_mode(False):
+                parameters = _copies(parameters)
+                slots = tuple(map(_copies, slots))
         if not _is_contiguous(gradients):
             gradients = tuple(g.contiguous() for g in gradients)
+        if not parameters:  # kernels refuse empty lists
+            return parameters, slots
         with torch.no_grad():
-            if type(parameters) is _Fit:
+            if len({p.dtype for p in parameters}) == 1:
                 kernel(list(parameters), list(gradients), [list(s) for s in slots], count)
             else:
                 _by_dtype(kernel, parameters, gradients, slots, count)
