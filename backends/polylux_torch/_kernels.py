@@ -15,7 +15,14 @@ import torch
 import torch.nn.functional as F
 
 from polylux.backend import DerivativeRule
-from polylux_torch import _convolution, _dropout, _losses, _normalization, _recurrent
+from polylux_torch import (
+    _convolution,
+    _cross_entropy,
+    _dropout,
+    _losses,
+    _normalization,
+    _recurrent,
+)
 from polylux_torch._gradient import STATE
 from polylux_torch._rules import custom_rule
 
@@ -143,6 +150,7 @@ KERNELS: Mapping[str, Callable[..., Any]] = {
     "dense": _dense,
     "scale": _scale,
     "embedding": _embedding,
+    **_cross_entropy.KERNELS,
     **_losses.KERNELS,
     **_convolution.KERNELS,
     **_normalization.KERNELS,

@@ -55,6 +55,11 @@ def squared_hinge(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
     return missing**2, -2 * t * missing
 
 
+def binary_chances(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    value = -t * np.log(p + e) - (1 - t) * np.log1p(e - p)
+    return value, (1 - t) / (1 - p + e) - t / (p + e)
+
+
 def binary(z: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
     likely, less = np.exp(-np.logaddexp(0, -z)), np.exp(-np.logaddexp(0, z))
     value = t * np.logaddexp(0, -z) + (1 - t) * np.logaddexp(0, z)
@@ -92,6 +97,11 @@ def logits(shape: tuple[int, ...]) -> tuple[Any, Any]:
     return 8 * real(shape)[0], random().choice([0.0, 0.25, 1.0], size=shape)
 
 
+def chances(shape: tuple[int, ...]) -> tuple[Any, Any]:
+    z, t = logits(shape)
+    return 1 / (1 + np.exp(-z / 8)), t
+
+
 def lanes(shape: tuple[int, ...]) -> tuple[Any, Any]:
     return 4 * real(shape)[0], random().dirichlet(np.ones(shape[-1]), size=shape[:-1])
 
@@ -113,6 +123,7 @@ CASES: dict[str, tuple[losses.Loss, Reference, Points]] = {
     "huber, no limit": (losses.HuberLoss(delta=1e300), halves, real),
     "hinge": (losses.HingeLoss(), hinge, signs),
     "squared hinge": (losses.SquaredHingeLoss(), squared_hinge, signs),
+    "binary": (losses.BinaryCrossEntropyLoss(), binary_chances, chances),
     "binary logits": (losses.BinaryCrossEntropyLoss(logits=True), binary, logits),
     "divergence": (losses.KLDivergenceLoss(), divergence, shares),
     "cross entropy": (losses.CrossEntropyLoss(logits=True), cross_entropy, lanes),
@@ -220,6 +231,10 @@ EDGES: dict[str, tuple[losses.Loss, list[float], list[float], float, list[float]
     "cross entropy": (
         losses.CrossEntropyLoss(logits=True),
         [-np.inf, 0.0, 0.0], [0.0, 1.0, 0.0], np.log(2), [0.0, -0.5, 0.5],
+    ),
+    "chances of 0 and 1": (
+        losses.BinaryCrossEntropyLoss(epsilon=0),
+        [0.0, 1.0, 0.5], [0.0, 1.0, 1.0], np.log(2) / 3, [1 / 3, -1 / 3, -2 / 3],
     ),
     # A rate of 0 where the target is 0, without epsilon.
     "poisson": (losses.PoissonLoss(epsilon=0), [0.0, 2.0], [0.0, 2.0], 1 - np.log(2), [0.5, 0.0]),

@@ -1,0 +1,88 @@
+"""Losses whose value and gradient come from one computation: how it is run and differentiated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from polylux_torch._gradient import STATE, forward_ad
+from polylux_torch._rules import is_differentiated, under_transforms
+
+Neutral = Callable[..., Any]
+Found = tuple[Any, Any]
+"""Value, and gradient by the prediction; this is None if it was not wanted."""
+
+_FULL = (torch.float32, torch.float64)
+
+
+class _Fused(torch.autograd.Function):
+    """The value, with the gradient kept for the backward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, compute: Callable[..., Found], neutral: Neutral, dim: int, p: Any, t: Any
+    ) -> Any:
+        value, ctx.slope = compute(p, t, True)
+        ctx.neutral, ctx.dim = neutral, dim
+        ctx.save_for_backward(p, t)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        slope = None
+        if not is_differentiated():
+            # The buffer is given away; a second backward pass has to find its own.
+            slope, ctx.slope = ctx.slope, None
+        if slope is None:
+            p, t = ctx.saved_tensors
+            slope = _neutral_gradient(ctx.neutral, p, t, g)
+        elif g.ndim:
+            slope.mul_(g.unsqueeze(ctx.dim))
+        elif g.item() != 1:
+            slope.mul_(g)
+        return None, None, None, slope, None
+
+
+_fused: Callable[..., Any] = _Fused.apply
+
+
+def _neutral_gradient(neutral: Neutral, p: Any, t: Any, g: Any) -> Any:
+    is_wanted = is_differentiated()
+    with torch.enable_grad():
+        alias = p.view_as(p) if is_wanted else p.detach().requires_grad_()
+        value = neutral(alias, t)
+        return torch.autograd.grad(value, alias, g, create_graph=is_wanted)[0]
+
+
+def is_eager(p: Any, t: Any) -> bool:
+    """Whether the tensors have memory, and there is one derivative by `p` at most, in reverse."""
+    return (
+        p.is_cpu
+        and p.dtype in _FULL
+        and p.numel() > 0
+        and not t.requires_grad
+        and not STATE.staging
+        and not torch.compiler.is_dynamo_compiling()
+        and forward_ad._current_level < 0
+        and not under_transforms()
+    )
+
+
+def run(compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any, dim: int = -1) -> Any:
+    """From `compute(prediction, target, is_wanted) -> (value, gradient)`, where it applies.
+
+    The value is one number or one for each lane along `dim`. It must be NaN wherever value or
+    gradient are not those of the definition.
+    """
+    if not is_eager(p, t):
+        return neutral(p, t)
+    if p.requires_grad and torch.is_grad_enabled():
+        value = _fused(compute, neutral, dim, p, t)
+    else:
+        value, _ = compute(p, t, False)
+    # Such as 0 * inf, which the definitions leave out.
+    is_nan = value.isnan().any() if value.ndim else math.isnan(value.item())
+    return neutral(p, t) if is_nan else value
