@@ -12,7 +12,6 @@ import polylux
 from polylux import AutoJax, AutoTorch, array_namespace, to_backend
 from polylux_benchmarks._timing import Pair
 
-
 BAR = 1.1
 """A framework's own operator, and a tenth."""
 
