@@ -53,9 +53,7 @@ def _signature(case: Case) -> str:
     return repr((sorted(case.options.items()), given))
 
 
-def _check_together(
-    subject: Subject, findings: Findings, groups: Sequence[Sequence[Case]]
-) -> None:
+def _check_together(subject: Subject, findings: Findings, groups: Sequence[Sequence[Case]]) -> None:
     try:
         answers = _ask(subject, groups)
     except Exception as error:  # noqa: BLE001  # one of them raised: find out which
@@ -75,9 +73,7 @@ def _check_together(
             _judge(findings, case, "gradient", gradient, case.gradient, case.gradient_error)
 
 
-def _ask(
-    subject: Subject, groups: Sequence[Sequence[Case]]
-) -> list[tuple[Case, Any, Any]]:
+def _ask(subject: Subject, groups: Sequence[Sequence[Case]]) -> list[tuple[Case, Any, Any]]:
     """Each case with its value and gradient: the first of all groups by one call, and so on."""
     built = [build(group[0]) for group in groups]
 
