@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from polylux_conformance.checks._objectives import identity_model
 from polylux_conformance.oracle import Case, arrays, build, cases
 
 TOGETHER = 32
-"""So many cases go into one objective: a trace for each alone would take minutes."""
+"""So many settings go into one objective: a trace for each alone would take minutes."""
 
 
 def loss_names() -> list[str]:
@@ -35,35 +36,46 @@ def loss_names() -> list[str]:
 
 
 def _body(subject: Subject, findings: Findings, loss: str, dtype: str) -> None:
-    found = cases(loss=loss, dtype=dtype)
-    for start in range(0, len(found), TOGETHER):
-        _check_together(subject, findings, found[start : start + TOGETHER])
+    alike: dict[str, list[Case]] = {}
+    for case in cases(loss=loss, dtype=dtype):
+        alike.setdefault(_signature(case), []).append(case)
+    # Groups of nearly one length go together, since each is called as often as the longest.
+    ordered = sorted(alike.values(), key=len)
+    for _, some in itertools.groupby(ordered, key=lambda group: len(group).bit_length()):
+        groups = list(some)
+        for start in range(0, len(groups), TOGETHER):
+            _check_together(subject, findings, groups[start : start + TOGETHER])
 
 
-def _check_together(subject: Subject, findings: Findings, some: Sequence[Case]) -> None:
+def _signature(case: Case) -> str:
+    """What cases have in common that one trace can serve: settings, shapes and dtypes."""
+    given = [None if a is None else (a.shape, str(a.dtype)) for a in arrays(case)]
+    return repr((sorted(case.options.items()), given))
+
+
+def _check_together(subject: Subject, findings: Findings, groups: Sequence[Sequence[Case]]) -> None:
     try:
-        values, gradients = _ask(subject, some)
+        answers = _ask(subject, groups)
     except Exception as error:  # noqa: BLE001  # one of them raised: find out which
-        if len(some) > 1:
-            middle = len(some) // 2
-            _check_together(subject, findings, some[:middle])
-            _check_together(subject, findings, some[middle:])
+        if len(groups) == 1:
+            groups = [[case] for case in groups[0]]
+        if len(groups) > 1:
+            middle = len(groups) // 2
+            _check_together(subject, findings, groups[:middle])
+            _check_together(subject, findings, groups[middle:])
         else:
             text = f"{type(error).__name__}: {error}"
-            findings.add(mismatch("loss and gradient", "numbers", text, some[0].name))
+            findings.add(mismatch("loss and gradient", "numbers", text, groups[0][0].name))
         return
-    for case, value, gradient in zip(some, values, gradients, strict=True):
+    for case, value, gradient in answers:
         _judge(findings, case, "value", value, case.value, case.value_error)
         if gradient is not None:
             _judge(findings, case, "gradient", gradient, case.gradient, case.gradient_error)
 
 
-def _ask(subject: Subject, some: Sequence[Case]) -> tuple[list[Any], list[Any]]:
-    """Values and gradients of several cases, by one call."""
-    given = [arrays(case) for case in some]
-    built = [build(case) for case in some]
-    ps = {str(i): prediction for i, (prediction, _, _) in enumerate(given)}
-    data = {str(i): (target, weight) for i, (_, target, weight) in enumerate(given)}
+def _ask(subject: Subject, groups: Sequence[Sequence[Case]]) -> list[tuple[Case, Any, Any]]:
+    """Each case with its value and gradient: the first of all groups by one call, and so on."""
+    built = [build(group[0]) for group in groups]
 
     def objective(model: Any, ps: Any, st: Any, data: Any) -> Any:
         total = None
@@ -75,16 +87,29 @@ def _ask(subject: Subject, some: Sequence[Case]) -> tuple[list[Any], list[Any]]:
             found.append(value)
             xp = polylux.array_namespace(value)
             # A sum's derivative is 1 whatever the values are, infinities included.
-            part = xp.astype(xp.sum(value), xp.float32 if _is_low(some[i]) else value.dtype)
+            low = _is_low(groups[i][0])
+            part = xp.astype(xp.sum(value), xp.float32 if low else value.dtype)
             total = part if total is None else total + part
         return total, st, found
 
-    state = TrainState(identity_model, ps, {}, SGD(0.1))
-    if subject.is_truncated or not subject.claims(Capability.GRADIENT):
-        result = compute_objective(subject.selector, objective, data, state)
-        return list(result.stats), [None] * len(some)
-    result = compute_gradients(subject.selector, objective, data, state)
-    return list(result.stats), [result.grads[str(i)] for i in range(len(some))]
+    exact = not subject.is_truncated and subject.claims(Capability.GRADIENT)
+    call = compute_gradients if exact else compute_objective
+    state = None
+    answers = []
+    for turn in range(max(map(len, groups))):
+        # A group that has come to its end gives its last case again.
+        given = {str(i): arrays(group[min(turn, len(group) - 1)]) for i, group in enumerate(groups)}
+        ps = {i: prediction for i, (prediction, _, _) in given.items()}
+        data = {i: (target, weight) for i, (_, target, weight) in given.items()}
+        if state is None:
+            state = TrainState(identity_model, ps, {}, SGD(0.1))
+        result = call(subject.selector, objective, data, state.replace(parameters=ps))
+        answers += [
+            (group[turn], result.stats[i], result.grads[str(i)] if exact else None)
+            for i, group in enumerate(groups)
+            if turn < len(group)
+        ]
+    return answers
 
 
 def _is_low(case: Case) -> bool:

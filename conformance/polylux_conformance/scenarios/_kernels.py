@@ -69,9 +69,11 @@ def _elementwise(name: str, settings: tuple[Any, ...] = ()) -> tuple[Sample, ...
         Sample(name, f"a large array{shown}", (long,), settings),
         Sample(name, f"a number{shown}", (np.asarray(-0.75),), settings),
         Sample(name, f"no entry{shown}", (np.zeros((0, 3)),), settings),
-        Sample(name, f"infinities{shown}", (np.asarray([np.inf, -np.inf]),), settings,
+        # In the tails' shape, for which eager frameworks have compiled the operations already.
+        Sample(name, f"infinities{shown}", (np.resize([np.inf, -np.inf], TAILS.shape),), settings,
                differentiated=0),
-        Sample(name, f"NaN{shown}", (np.asarray([np.nan, 1.0]),), settings, differentiated=0),
+        Sample(name, f"NaN{shown}", (np.resize([np.nan, 1.0], TAILS.shape),), settings,
+               differentiated=0),
     )  # fmt: skip
 
 

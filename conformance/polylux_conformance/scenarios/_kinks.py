@@ -55,7 +55,7 @@ KINKS = (
     Kink("atan2", "slopes 0 at the origin", ((0.0, 1.0), (0.0, 0.0)), (0, math.pi / 2),
          ((0, 0), (0, -1))),
     Kink("norm", "slope 0 at 0", ((0.0, 0.0, 0.0),), (0,), ((0, 0, 0),)),
-    Kink("norm", "away from 0", ((3.0, 0.0, -4.0),), (5,), ((0.6, 0, -0.8),)),
+    Kink("norm", "away from 0", ((3.0, -4.0, 0.0),), (5,), ((0.6, -0.8, 0),)),
     Kink("pow", "the exponent 0 at 0", ((0.0, 2.0),), (1, 1), ((0, 0),), lambda f, x: f(x, 0.0)),
     Kink("xlogx", "value and slope 0 at 0", ((0.0, 1.0, math.e),), (0, 0, math.e), ((0, 1, 2),)),
     # At x = 0 the function is 0 whatever y is, and its slope by x is log y where that is finite.
