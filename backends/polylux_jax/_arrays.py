@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.extend.backend
 import jax.numpy as jnp
 import numpy as np
 
@@ -89,7 +90,7 @@ def device(array: Any) -> str:
     """`"cpu:0"`; several devices are joined, and a traced value is where its trace will run."""
     if isinstance(array, jax.core.Tracer):
         return "traced"
-    return _names_of(frozenset(array.devices()))
+    return _only_name() or _names_at(array.sharding)
 
 
 def dtype(name: str) -> Any:
@@ -170,9 +171,16 @@ def _to_numpy(array: Any) -> np.ndarray[Any, Any]:
     return np.asarray(array)
 
 
+@functools.cache
+def _only_name() -> str | None:
+    """The name of the one device that JAX has in this process, if it has no others."""
+    found = [d for platform in jax.extend.backend.backends() for d in jax.devices(platform)]
+    return _names_at(jax.sharding.SingleDeviceSharding(found[0])) if len(found) == 1 else None
+
+
 @functools.lru_cache(maxsize=64)
-def _names_of(devices: frozenset[Any]) -> str:
-    return ",".join(sorted(f"{d.platform}:{d.id}" for d in devices))
+def _names_at(sharding: Any) -> str:
+    return ",".join(sorted(f"{d.platform}:{d.id}" for d in sharding.device_set))
 
 
 def _target(selector: ADType) -> Any:
