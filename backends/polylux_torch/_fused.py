@@ -39,6 +39,8 @@ class _Fused(torch.autograd.Function):
         if slope is None:
             p, t = ctx.saved_tensors
             slope = _neutral_gradient(ctx.neutral, p, t, g)
+        elif under_transforms() or _is_legacy_batched(g):  # several cotangents at once, by vmap
+            slope = slope * (g.unsqueeze(ctx.dim) if g.ndim else g)
         elif g.ndim:
             slope.mul_(g.unsqueeze(ctx.dim))
         elif g.item() != 1:
@@ -47,6 +49,9 @@ class _Fused(torch.autograd.Function):
 
 
 _fused: Callable[..., Any] = _Fused.apply
+
+# What `torch.autograd.grad(..., is_grads_batched=True)` hands to backward passes.
+_is_legacy_batched: Callable[[Any], bool] = torch._C._functorch.is_legacy_batchedtensor
 
 
 def _neutral_gradient(neutral: Neutral, p: Any, t: Any, g: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from polylux import AutoTorch, gradient, hvp, losses, to_backend, value_and_gradient
+from polylux import AutoTorch, gradient, hvp, jacobian, losses, to_backend, value_and_gradient
 
 SELECTOR = AutoTorch()
 Wide: TypeAlias = Any
@@ -288,3 +288,27 @@ def test_curvature_is_the_difference_of_gradients(name: str) -> None:
     torch.testing.assert_close(
         hvp(loss, SELECTOR, p, v, t), (high - low) / (2 * h), rtol=1e-7, atol=1e-9
     )
+
+
+def test_jacobian_of_lanes_takes_many_cotangents_at_once() -> None:
+    z, t = to_backend(lanes((3, 4)), SELECTOR)
+    loss = losses.CrossEntropyLoss(logits=True, agg=None)
+    found = jacobian(lambda z: loss(z, t), SELECTOR, z)
+    expected = torch.zeros(3, 3, 4, dtype=z.dtype)
+    expected[range(3), range(3)] = torch.softmax(z, -1) - t  # the shares of each lane add up to 1
+    torch.testing.assert_close(found, expected, rtol=0, atol=8 * 2**-52)
+    vectorized = torch.autograd.functional.jacobian(lambda z: loss(z, t), z, vectorize=True)
+    torch.testing.assert_close(vectorized, expected, rtol=0, atol=8 * 2**-52)
+
+
+@pytest.mark.parametrize("is_second", [False, True], ids=["first pass", "second pass"])
+def test_a_mean_takes_many_cotangents_at_once(is_second: bool) -> None:
+    z, t = to_backend(lanes((3, 4)), SELECTOR)
+    leaf = z.requires_grad_()
+    value = losses.CrossEntropyLoss(logits=True)(leaf, t)
+    (slope,) = torch.autograd.grad(value, leaf, retain_graph=True)
+    if not is_second:
+        value = losses.CrossEntropyLoss(logits=True)(leaf, t)
+    cotangents = torch.tensor([1.0, -2.0], dtype=z.dtype)
+    (found,) = torch.autograd.grad(value, leaf, cotangents, is_grads_batched=True)
+    torch.testing.assert_close(found, torch.stack([slope, -2 * slope]), rtol=32 * 2**-52, atol=0)
