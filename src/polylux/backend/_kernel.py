@@ -16,8 +16,8 @@ class PartialKernel:
     Attributes
     ----------
     function : callable
-        `function(neutral, *arguments)`: the definition, for this backend's arrays, and what the
-        overridden function was called with.
+        `function(neutral, *arguments, **settings)`: the definition, for this backend's arrays, and
+        what the overridden function was called with.
 
     Examples
     --------
@@ -29,6 +29,6 @@ class PartialKernel:
 
     function: Callable[..., Any]
 
-    def __call__(self, neutral: Callable[..., Any], /, *arguments: Any) -> Any:
-        """`function(neutral, *arguments)`."""
-        return self.function(neutral, *arguments)
+    def __call__(self, neutral: Callable[..., Any], /, *arguments: Any, **settings: Any) -> Any:
+        """`function(neutral, *arguments, **settings)`."""
+        return self.function(neutral, *arguments, **settings)
