@@ -90,7 +90,7 @@ def device(array: Any) -> str:
     """`"cpu:0"`; several devices are joined, and a traced value is where its trace will run."""
     if isinstance(array, jax.core.Tracer):
         return "traced"
-    return _only_name() or _names_at(array.sharding)
+    return only_name() or _names_at(array.sharding)
 
 
 def dtype(name: str) -> Any:
@@ -172,7 +172,7 @@ def _to_numpy(array: Any) -> np.ndarray[Any, Any]:
 
 
 @functools.cache
-def _only_name() -> str | None:
+def only_name() -> str | None:
     """The name of the one device that JAX has in this process, if it has no others."""
     found = [d for platform in jax.extend.backend.backends() for d in jax.devices(platform)]
     return _names_at(jax.sharding.SingleDeviceSharding(found[0])) if len(found) == 1 else None

@@ -139,6 +139,11 @@ class JaxBackend(Backend):
     ) -> _staging.Staged:
         return _staging.stage(function, selector, donate, carried)
 
+    def compile(
+        self, function: _staging.Compiled, leaves: Sequence[Any], selector: ADType
+    ) -> _staging.Compiled | None:
+        return _staging.compiled(function, leaves)
+
     def is_staged(self, selector: ADType) -> bool:
         return _staging.is_staged(selector)
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import importlib
 import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
 from polylux.backend import Numbers
 from polylux.selectors import ADType
+from polylux_jax._arrays import only_name
 from polylux_jax._gradient import strong
 from polylux_jax._numbers import Ahead, row
 from polylux_jax._packing import Packed, Plan, packed, unpacked
 
 Staged = Callable[..., tuple[Any, Any]]
+Compiled = Callable[..., tuple[Any, ...]]
 
 # It moved to `jax.extend` in JAX 0.10, and is deprecated where it was.
 _extend = importlib.import_module("jax.extend.core")
@@ -124,6 +126,17 @@ def stage(
         return outputs, statics[len(trace)]
 
     return staged
+
+
+def compiled(function: Compiled, leaves: Sequence[Any]) -> Compiled | None:
+    """The function compiled for arrays like these.
+
+    Where there are several devices JAX would move an array that is on none in particular, and say
+    nothing.
+    """
+    if only_name() is None:
+        return None
+    return jax.jit(function).lower(*leaves).compile()
 
 
 def _without_use(donated: Any, outputs: Any) -> tuple[Any, ...]:

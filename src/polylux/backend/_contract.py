@@ -316,6 +316,19 @@ class Backend(ABC):
         """
         return function
 
+    def compile(
+        self, function: Callable[..., Arrays], leaves: Sequence[Any], selector: ADType
+    ) -> Callable[..., Arrays] | None:
+        """A function of arrays that the framework compiles, and whose arguments it compares.
+
+        `function(*leaves)` returns a tuple of arrays. What is returned is called with arrays that
+        `owns` knows, in their number, and raises `TypeError` or `ValueError` before it computes
+        anything if a shape, a dtype or a device is not that of `leaves`. It never runs `function`
+        again. A prepared operator is called through it, with nothing else on the way. None, where
+        the framework has no such thing; only asked for where `is_staged` says so.
+        """
+        return None
+
     def is_staged(self, selector: ADType) -> bool:
         """Whether `stage` traces under this selector, so that Python values are constants of it."""
         return False

@@ -10,6 +10,7 @@ from polylux.cache import Captured
 from polylux.dtypes import dtype_name
 from polylux.errors import PolyluxError, PreparationError
 from polylux.operators._call import Call
+from polylux.operators._exact import Exact
 from polylux.operators._recall import Pattern
 from polylux.operators._table import look_up
 from polylux.selectors import ADType
@@ -26,6 +27,7 @@ class Prepared:
         "_call",
         "_captured",
         "_devices",
+        "_exact",
         "_kind",
         "_name",
         "_pattern",
@@ -43,15 +45,24 @@ class Prepared:
         self._shown = _shown(call, args)
         function = call.function()
         self._staged = function
+        self._exact: Exact | None = None
+        self._pattern = None if tracing else Pattern.of(call, args, shapes=True, devices=True)
         if call.backend.is_staged(call.selector) and not tracing:
             self._staged = call.backend.stage(function, call.selector)
-            call.results(self._staged)
-        self._pattern = None if tracing else Pattern.of(call, args, shapes=True, devices=True)
+            if self._pattern is not None and self._pattern.was_own:
+                self._exact = Exact.of(call, self._pattern, args)
+            if self._exact is None:
+                call.results(self._staged)
         call.forget_arrays()
 
     def __call__(self, x: PyTree, *rest: Any) -> Any:
-        mine, pattern = self._call, self._pattern
+        mine, pattern, exact = self._call, self._pattern, self._exact
         tracing = mine.backend.is_tracing()
+        if exact is not None and not tracing and self._captured.unchanged():
+            try:
+                return exact((x, *rest))
+            except (TypeError, ValueError):
+                pass  # other arguments, which are looked at one by one
         groups = None if tracing or pattern is None else pattern.groups(x, rest)
         call = mine if groups is not None else self._checked(x, rest, tracing)
         if not self._captured.unchanged():

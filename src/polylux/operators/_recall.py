@@ -121,18 +121,20 @@ class Pattern:
 
     Attributes
     ----------
+    treedef : optree.PyTreeSpec or None
+        Of the arguments; None where each is an array itself.
     was_own : bool
         Whether the arguments were the backend's own arrays before they were moved.
     """
 
-    __slots__ = ("_alone", "_backend", "_cuts", "_kinds", "_selector", "_treedef", "was_own")
+    __slots__ = ("_alone", "_backend", "_cuts", "_kinds", "_selector", "treedef", "was_own")
 
     def __init__(
         self, call: Call, treedef: Any, cuts: tuple[int, int], kinds: list[Any], was_own: bool
     ) -> None:
         self._backend = call.backend
         self._selector = call.selector
-        self._treedef = treedef
+        self.treedef = treedef
         self._cuts = cuts
         self._kinds = kinds
         self._alone = kinds[0] if treedef is None and len(kinds) == 1 else None
@@ -183,13 +185,13 @@ class Pattern:
             ):
                 return None
             return tuple(self._backend.to_device((x,), self._selector)), (), (), ()
-        if self._treedef is None:
+        if self.treedef is None:
             leaves = [x, *rest]
             if len(leaves) != len(self._kinds):
                 return None
         else:
             leaves, treedef = tree.leaves((x, *rest))
-            if treedef != self._treedef:
+            if treedef != self.treedef:
                 return None
         for array, (array_type, dtype, shape, device) in zip(leaves, self._kinds, strict=True):
             if (
@@ -199,12 +201,18 @@ class Pattern:
                 or (device is not None and self._backend.device(array) != device)
             ):
                 return None
+        if len(set(map(id, leaves))) < len(leaves) and self.has_ties(tuple(leaves)):
+            return None
+        return self.split(tuple(self._backend.to_device(leaves, self._selector)))
+
+    def has_ties(self, leaves: tuple[Any, ...]) -> bool:
+        """Whether one array stands twice in a tree; the point may be its own direction."""
+        return any(len(set(map(id, group))) < len(group) for group in self.split(leaves))
+
+    def split(self, leaves: tuple[Any, ...]) -> Groups:
+        """Arrays in the order of the arguments, as the groups that they make up."""
         first, second = self._cuts
-        for part in (leaves[:first], leaves[first:second], leaves[second:]):
-            if len(set(map(id, part))) < len(part):
-                return None
-        moved = tuple(self._backend.to_device(leaves, self._selector))
-        return moved[:first], (), moved[first:second], moved[second:]
+        return leaves[:first], (), leaves[first:second], leaves[second:]
 
 
 def _no_function(*args: Any) -> Any:

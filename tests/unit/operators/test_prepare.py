@@ -162,3 +162,107 @@ def test_errors_of_the_operator_pass():
         prepare(polylux.hvp, cubes, AutoTorch(), X, np.ones(3))
     with pytest.raises(OptionError, match="expected an operator"):
         prepare(array_namespace, cubes, AutoTorch(), X)
+
+
+class Traced:
+    """A function on a trace of JAX, which counts how often that happens."""
+
+    def __init__(self, f):
+        self.f, self.traces = f, 0
+
+    def __call__(self, *args):
+        self.traces += 1
+        return self.f(*args)
+
+
+def on_jax(*hosts):
+    return [to_backend(host, AutoJax()) for host in hosts]
+
+
+def test_arrays_of_jax_go_straight_to_the_compiled_function():
+    f = Traced(cubes)
+    x, y, one, ten = on_jax(X, X + 1.0, np.ones(2), np.full(2, 10.0))
+    prepared = prepare(polylux.hvp, f, AutoJax(), x, x, one)
+    assert f.traces == 1
+    assert to_host(prepared(x, y, ten)).tolist() == [120.0, 360.0]  # 6 scale x y
+    assert to_host(prepared(y, y, one)).tolist() == [24.0, 54.0]
+    assert f.traces == 1
+    # Arrays of numpy have a trace of their own.
+    for _ in range(2):
+        assert to_host(prepared(X, X, np.ones(2))).tolist() == [6.0, 24.0]
+    assert f.traces == 2
+
+
+def test_trees_statics_and_aux_of_a_compiled_function():
+    def f(p, scale):
+        return (scale * p["w"] ** 3).sum() * p["n"], {"label": "cubes", "w": p["w"]}
+
+    w, scale = on_jax(X, np.ones(2))
+    prepared = prepare(polylux.value_and_gradient, f, AutoJax(), {"w": w, "n": 2}, scale,
+                       has_aux=True)  # fmt: skip
+    for _ in range(2):
+        value, slope, aux = prepared({"w": w, "n": 2}, scale)
+        assert (float(value), to_host(slope["w"]).tolist()) == (18.0, [6.0, 24.0])
+        assert (aux["label"], to_host(aux["w"]).tolist()) == ("cubes", [1.0, 2.0])
+
+    g = Traced(lambda p: (p["a"] * p["b"] ** 2).sum())
+    a, b = on_jax(X, X + 1.0)
+    both = prepare(gradient, g, AutoJax(), {"a": a, "b": b})
+    for first, second in ((a, b), (b, a)):
+        found = both({"b": second, "a": first})
+        x, y = to_host(first), to_host(second)
+        assert to_host(found["a"]).tolist() == (y**2).tolist()
+        assert to_host(found["b"]).tolist() == (2 * x * y).tolist()
+    assert g.traces == 1
+    with pytest.raises(PreparationError, match="one and the same array"):
+        both({"a": a, "b": a})
+    with pytest.raises(PreparationError, match="x: prepared for"):
+        both((a, b))
+
+
+def test_other_arrays_of_jax_are_an_error_that_lists_each(recwarn):
+    x, scale = on_jax(X, X)
+    prepared = prepare(gradient, cubes, AutoJax(), x, scale)
+    others = {
+        "float32[2]": X.astype(np.float32),
+        "float64[3]": np.ones(3),
+        "float64[2, 1]": np.ones((2, 1)),
+        "int32[2]": np.ones(2, np.int32),
+    }
+    for words, host in others.items():
+        (other,) = on_jax(host)
+        with pytest.raises(PreparationError) as caught:
+            prepared(x, other)
+        assert f"constant 1: prepared for float64[2] on cpu:0, got {words} on" in str(caught.value)
+    assert to_host(prepared(x, scale)).tolist() == [3.0, 24.0]
+
+
+def test_a_compiled_function_of_float64_needs_no_scope():
+    import jax
+
+    (x,) = on_jax(X)
+    prepared = prepare(hessian, cubes, AutoJax(), x)
+    with jax.enable_x64(True):
+        assert to_host(prepared(x)).tolist() == [[6.0, 0.0], [0.0, 12.0]]
+    found = prepared(x)
+    assert found.dtype == np.float64
+    assert to_host(found).tolist() == [[6.0, 0.0], [0.0, 12.0]]
+
+
+def test_where_jax_has_several_devices_each_is_looked_at(monkeypatch):
+    from polylux_jax import _staging
+
+    monkeypatch.setattr(_staging, "only_name", lambda: None)
+    (x,) = on_jax(X)
+    f = Traced(cubes)
+    prepared = prepare(gradient, f, AutoJax(), x)
+    assert to_host(prepared(x)).tolist() == [3.0, 12.0]
+    assert f.traces == 1
+
+
+def test_a_users_own_type_error_comes_through_a_compiled_function():
+    def f(x):
+        raise TypeError("the user's own")
+
+    with pytest.raises(TypeError, match="the user's own"):
+        prepare(gradient, f, AutoJax(), on_jax(X)[0])
