@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from polylux import AutoAutograd, AutoJax, AutoTorch, losses, to_backend, value_and_gradient
+from polylux import (
+    AutoAutograd,
+    AutoJax,
+    AutoTorch,
+    losses,
+    prepare,
+    to_backend,
+    value_and_gradient,
+)
 from polylux_benchmarks._timing import Pair
 
 SHAPE = (4096, 128)
@@ -85,11 +93,12 @@ def _jax(data: dict[str, Any]) -> Iterator[Pair]:
     for name, loss, kind in CASES:
         p, t = to_backend((data[kind]["p"], data[kind]["t"]), selector)
         theirs, is_own = jax_losses.FUNCTIONS[name]
+        prepared = prepare(value_and_gradient, loss, selector, p, t)
         jitted = jax.jit(jax.value_and_grad(theirs))
         pair = _pair(
             name,
             "jax",
-            lambda loss=loss, p=p, t=t: value_and_gradient(loss, selector, p, t),
+            lambda prepared=prepared, p=p, t=t: prepared(p, t),
             lambda jitted=jitted, p=p, t=t: jitted(p, t),
             "optax, jitted" if is_own else "hand-written, jitted",
             OWN if is_own else HAND,

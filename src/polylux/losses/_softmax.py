@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import array_api_compat
+
 from polylux.arrays import array_namespace
 from polylux.ops import detach
 from polylux.rules import custom_rule
@@ -31,30 +33,95 @@ def _pushforward(residuals: Arrays, change: Any, change_of_y: Any, *, dim: int) 
     return array_namespace(slope).sum(sum(parts[1:], start=parts[0]), axis=dim)
 
 
+def _below_largest(xp: Any, z: Any, dim: int) -> tuple[Any, Any]:
+    """Logits less the largest of their lane, and whether that one is infinite.
+
+    Infinite ones share the whole of their lane, and the others there are less by all there is.
+    """
+    limit = float(xp.finfo(z.dtype).max)
+    largest = detach(xp.max(z, axis=dim, keepdims=True))
+    return xp.minimum(z, limit) - xp.minimum(largest, limit), largest == xp.inf
+
+
 @custom_rule(pullback=_pullback, pushforward=_pushforward)
 def cross_entropy_of_lanes(z: Any, y: Any, *, dim: int) -> tuple[Any, Arrays]:
     """-sum(y log_softmax(z)) of each lane along `dim`, without the terms whose y is 0."""
     xp = array_namespace(z)
-    infinite = z == xp.inf  # such entries share the whole of their lane
-    shifted = xp.where(infinite, 0.0, z) - detach(xp.max(z, axis=dim, keepdims=True))
-    shifted = xp.where(infinite, 0.0, shifted)
-    largest = shifted == 0
-    ones = xp.astype(largest, z.dtype)
+
+    def added(array: Any) -> Any:
+        return xp.sum(array, axis=dim, keepdims=True)
+
+    shifted, is_infinite = _below_largest(xp, z, dim)
     weights = xp.exp(shifted)
-    # All weights but one of the largest: those that are 1 cancel without an error.
-    others = xp.sum(weights - ones, axis=dim, keepdims=True)
-    others = others + (xp.sum(ones, axis=dim, keepdims=True) - 1)
+    largest = xp.floor(weights)  # 1 or 0, in one pass with a sum, unlike a comparison
+    total, total_of_others = added(y), added(y - y * largest)
+    # All weights but one of the largest: exact where they are less than it, and where there are
+    # two of them, or many others, the 1 takes no digits away.
+    every = added(weights)
+    is_clear = every < 1.5
+    others = xp.where(is_clear, added(weights - largest), every - 1)
     surprise = xp.log1p(others) - shifted
+    surprise = xp.where(is_infinite & (shifted < 0), xp.inf, surprise)
     terms = y * xp.where(y == 0, 0.0, surprise)
 
-    total = xp.sum(y, axis=dim, keepdims=True)
-    total_of_others = xp.sum(xp.where(largest, 0.0, y), axis=dim, keepdims=True)
     scale = total / (1 + others)
     # softmax * total - y, which for the largest is what the others have, less their softmax;
     # 1 - weights is 0 there, and has a derivative.
+    given_to_equals = xp.where(is_clear, 0.0, total - total_of_others - y)
     slope = xp.where(
-        largest,
-        total_of_others + (total - total_of_others - y) - scale * (others + (1 - weights)),
+        shifted == 0,
+        total_of_others + given_to_equals - scale * (others + (1 - weights)),
         scale * weights - y,
     )
     return xp.sum(terms, axis=dim), (slope, surprise)
+
+
+def _pullback_of_labels(residuals: Arrays, g: Any, *, dim: int, is_known: bool) -> Arrays:
+    return array_namespace(g).expand_dims(g, axis=dim) * residuals[0], None
+
+
+def _pushforward_of_labels(
+    residuals: Arrays, change: Any, _: Any, *, dim: int, is_known: bool
+) -> Any:
+    return array_namespace(change).sum(residuals[0] * change, axis=dim)
+
+
+@custom_rule(pullback=_pullback_of_labels, pushforward=_pushforward_of_labels)
+def cross_entropy_of_labels(
+    z: Any, labels: Any, *, dim: int, is_known: bool
+) -> tuple[Any, Arrays]:
+    """-log_softmax(z) at the label of each lane along `dim`; NaN for a label of no class.
+
+    Of all weights the label's is the one that is left out of the sum: it is what the loss hides
+    beside if the label is all but certain, and if it is not, nothing is lost.
+    """
+    xp = array_namespace(z)
+    is_label = _is_label(xp, z, labels, dim)
+    places = xp.expand_dims(labels, axis=dim)
+    is_class = None
+    if not is_known:
+        is_class = (places >= 0) & (places < z.shape[dim])
+        places = xp.where(is_class, places, xp.zeros_like(places))
+    shifted, is_infinite = _below_largest(xp, z, dim)
+    own = xp.take_along_axis(shifted, places, axis=dim)
+    own = xp.where(is_infinite & (own < 0), -xp.inf, own)
+    if is_class is not None:
+        own = xp.where(is_class, own, xp.nan)
+
+    weights = xp.where(is_label, 0.0, xp.exp(shifted))
+    others = xp.sum(weights, axis=dim, keepdims=True)
+    missing = xp.exp(own) - 1
+    value = xp.log1p(others + missing) - own
+    slope = xp.where(is_label, -others, weights) * (1 / (others + missing + 1))
+    return xp.squeeze(value, axis=dim), (slope,)
+
+
+def _is_label(xp: Any, z: Any, labels: Any, dim: int) -> Any:
+    """Whether a place along `dim` is that of its lane's label."""
+    classes = z.shape[dim]
+    # Compilers put a comparison of floats, unlike one of integers, into a loop over floats.
+    dtype = z.dtype if classes * xp.finfo(z.dtype).eps < 1 else labels.dtype
+    lane = [1] * z.ndim
+    lane[dim] = classes
+    each = xp.arange(classes, dtype=dtype, device=array_api_compat.device(z))
+    return xp.astype(xp.expand_dims(labels, axis=dim), dtype) == xp.reshape(each, tuple(lane))

@@ -21,7 +21,7 @@ class Exact:
     What is left of Python takes less time than one compiled layer.
     """
 
-    __slots__ = ("_function", "_pattern", "_structure", "_types")
+    __slots__ = ("_function", "_is_alone", "_pattern", "_structure", "_types")
 
     def __init__(
         self, function: Callable[..., Any], types: list[type], pattern: Pattern,
@@ -30,8 +30,11 @@ class Exact:
         self._function = function
         self._types = types
         self._pattern = pattern
-        # One array alone, which is most of them, needs no unflattening.
-        self._structure = None if structure.treedef.is_leaf() and structure.size else structure
+        # Most results are one array, or a few side by side, which need no unflattening.
+        count = structure.size
+        side_by_side = tree.flatten(tuple(range(count)), lambda _: True)[1]
+        self._is_alone = count == 1 and structure.treedef.is_leaf()
+        self._structure = None if structure == side_by_side else structure
 
     @classmethod
     def of(cls, call: Call, pattern: Pattern, args: tuple[Any, ...]) -> Exact | None:
@@ -71,7 +74,9 @@ class Exact:
         ):
             raise TypeError(_OTHER)
         found = self._function(*args)
-        return found[0] if self._structure is None else self._structure.unflatten(found)
+        if self._is_alone:
+            return found[0]
+        return found if self._structure is None else self._structure.unflatten(found)
 
 
 _OTHER = "arguments of another kind"
