@@ -11,10 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from polylux.backend import PartialKernel
 from polylux_torch._fused import Found, Neutral, is_eager, run
+
+# Without the Python around it in `torch.nn.functional`.
+_cross_entropy_loss: Callable[..., Any] = torch._C._nn.cross_entropy_loss
+_MEAN = 1
 
 _LARGE = 2**14
 """Entries from which a pass over the arrays costs more than an operation does by itself."""
@@ -50,12 +53,13 @@ def _by_torch(z: Any, target: Any, dim: int) -> Any | None:
     is_labels = not target.is_floating_point()
     # torch leaves out labels of a certain number, -100 if it is not told which.
     if z.numel() >= _LARGE:
-        loss = F.cross_entropy(z, target.long() if is_labels else target, ignore_index=_NO_LABEL)
+        given = target.long() if is_labels else target
+        loss = _cross_entropy_loss(z, given, None, _MEAN, _NO_LABEL)
         return loss if loss.item() >= _UNCERTAIN else None
     if z.dtype != torch.float32:
         return None
     wide = target.long() if is_labels else target.double()
-    loss = F.cross_entropy(z.double(), wide, ignore_index=_NO_LABEL)
+    loss = _cross_entropy_loss(z.double(), wide, None, _MEAN, _NO_LABEL)
     return loss.float() if loss.item() >= _CERTAIN else None
 
 

@@ -13,11 +13,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
 from polylux.backend import PartialKernel
 from polylux_torch._fused import Found, Neutral, is_eager, run
 from polylux_torch._gradient import STATE
+
+# Without the Python around them in `torch.nn.functional`, which broadcasts what has one shape.
+_mse_loss: Callable[..., Any] = torch._C._nn.mse_loss
+_huber_loss: Callable[..., Any] = torch._C._nn.huber_loss
+_MEAN = 1
 
 Compute = Callable[..., Found | None]
 """`compute(prediction, target, count, is_wanted, **settings)`: the sum of the items over `count`,
@@ -33,11 +37,11 @@ _BLOCK = 2**16
 
 def _mse(neutral: Neutral, p: Any, t: Any) -> Any:
     # The forward rule of mse_loss's backward pass fails where the target has no tangent.
-    return neutral(p, t) if STATE.forward else F.mse_loss(p, t)
+    return neutral(p, t) if STATE.forward else _mse_loss(p, t, _MEAN)
 
 
 def _huber(p: Any, t: Any, delta: float) -> Any:
-    return F.huber_loss(p, t, delta=min(delta, torch.finfo(p.dtype).max))
+    return _huber_loss(p, t, _MEAN, min(delta, torch.finfo(p.dtype).max))
 
 
 def _absolute_error(p: Any, t: Any, count: int, is_wanted: bool) -> Found:

@@ -136,10 +136,14 @@ class Call:
         found: tuple[Any, ...] = run(self.backend, scope, self._trees, function, groups)
         return found
 
-    def function(self) -> Callable[..., Any]:
-        """The operator as a function of groups of arrays, which holds none of them."""
-        operator, f, layout, constants, count = (
-            self.operator, self.f, self.layout, self.constants_structure, self.count,
+    def function(self, other: Callable[..., Any] | None = None) -> Callable[..., Any]:
+        """The operator as a function of groups of arrays, which holds none of them.
+
+        That of another function in place of the call's, if there is one.
+        """
+        f = other or self.f
+        operator, layout, constants, count = (
+            self.operator, self.layout, self.constants_structure, self.count,
         )  # fmt: skip
         backend, selector, has_aux, several = (
             self.backend, self.selector, self.has_aux, self.batched,

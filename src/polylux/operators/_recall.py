@@ -108,9 +108,7 @@ class Known:
             cache, entry = self._staged
             cache.found()
             return call.results(entry.staged, groups)
-        call = call.with_arrays(groups[0], groups[2], groups[3])
-        call.f = f
-        return call.results(call.function())
+        return call.results(call.function(f), groups)
 
 
 class Pattern:

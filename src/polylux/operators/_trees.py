@@ -95,6 +95,9 @@ class Returned:
             result, aux = result
         if self._is_scalar:
             require_real_scalar(result, self._backend, self._selector, "the value of f")
+        if not self._has_aux and self._is_plain(result):
+            self.outputs, self.aux = _ONE_ARRAY, _NOTHING
+            return (result,), ()
         found, structure = flatten_untied(result)
         self._check(found, structure)
         kinds = [dtype_kind(array) for array in found]
@@ -104,6 +107,13 @@ class Returned:
         aux_arrays, self.aux = tree.flatten(aux, self._is_own)
         outputs, rest = self.outputs.split(found)
         return outputs, (*rest, *aux_arrays)
+
+    def _is_plain(self, result: Any) -> bool:
+        """Whether it is one array to be differentiated, as most results are."""
+        return (
+            arrays.owner_of(type(result)) in self._accepted
+            and dtype_kind(result) == "real floating"
+        )
 
     def _check(self, found: Sequence[Any], structure: Structure) -> None:
         if not found:
@@ -215,3 +225,7 @@ def _described(value: Any) -> str:
     if isinstance(value, tuple):
         return f"a tuple of {len(value)}"
     return f"a {type(value).__module__}.{type(value).__qualname__}"
+
+
+_ONE_ARRAY = Layout(tree.flatten(object(), lambda _: True)[1], (0,), ())
+_NOTHING = tree.flatten((), arrays.is_array)[1]
