@@ -2,11 +2,14 @@
 
 An operation on a whole batch writes an array that is larger than the processor's caches, into
 memory that the system has to clear first: in numpy that costs several times the arithmetic. So the
-rule runs on pieces that stay in the cache, items and slopes at once, and only slopes are kept.
+rule runs on pieces that stay in the cache, items and slopes at once, and only slopes are kept. For
+some rules there are fewer operations than the rule's own, without `where`: in numpy it costs as
+much as four sums.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -20,8 +23,198 @@ from polylux_autograd.array_api._array import Array
 
 Data = np.ndarray[Any, Any]
 
+Compute = Callable[..., tuple[Any, Data] | None]
+"""`compute(prediction, target, scale, **settings)`: the sum of the items, and their slopes times
+the scale; None if it is not for these arguments. The sum must be NaN wherever it or a slope is not
+that of the rule."""
+
 _FULL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 _BLOCK = 8192  # entries: ten arrays of them are within 1 MB, and a call's own cost is small
+
+
+# --- predicted numbers ---------------------------------------------------------------------------
+
+
+def _half_log_ratio(a: Data, b: Data, difference: Data) -> Data:
+    """Half of log(a / b) from a - b for positive numbers, NaN if one is negative.
+
+    Writes into `b` and `difference`.
+    """
+    ratio = np.abs(difference)
+    ratio /= np.minimum(a, b, out=b)
+    if b.min() < 0:
+        ratio.fill(np.nan)
+        return ratio
+    np.log1p(ratio, out=ratio)
+    half = np.greater_equal(difference, 0, out=difference)  # `copysign` takes twice as long
+    half -= 0.5
+    ratio *= half
+    return ratio
+
+
+def _squared_log_error(p: Data, t: Data, scale: Any, *, epsilon: float) -> tuple[Any, Data]:
+    shifted, given = p + epsilon, t + epsilon
+    slope = _half_log_ratio(shifted, given, p - t)
+    total = 4 * np.add.reduce(np.multiply(slope, slope, out=given))
+    slope /= shifted
+    slope *= 4 * scale
+    return total, slope
+
+
+def _poisson_error(
+    p: Data, t: Data, scale: Any, *, epsilon: float
+) -> tuple[Any, Data] | None:
+    if epsilon > np.finfo(p.dtype).eps:
+        return None  # near 1 the sum has not all digits of its logarithm
+    shifted = p + epsilon
+    items = np.log(shifted)
+    items *= t
+    total = np.add.reduce(np.subtract(p, items, out=items))
+    slope = np.subtract(p, t, out=items)
+    slope += epsilon
+    slope /= shifted
+    slope *= scale
+    return total, slope
+
+
+# --- margins -------------------------------------------------------------------------------------
+
+
+def _missing(p: Data, t: Data) -> Data:
+    """max(0, 1 - t p)."""
+    missing = t * p
+    np.subtract(1, missing, out=missing)
+    np.maximum(missing, 0, out=missing)
+    return missing
+
+
+def _hinge_error(p: Data, t: Data, scale: Any) -> tuple[Any, Data]:
+    slope = _missing(p, t)
+    total = np.add.reduce(slope)
+    np.greater(slope, 0, out=slope)
+    slope *= t
+    slope *= -scale
+    return total, slope
+
+
+def _squared_hinge_error(p: Data, t: Data, scale: Any) -> tuple[Any, Data]:
+    slope = _missing(p, t)
+    total = np.add.reduce(slope * slope)
+    slope *= t
+    slope *= -2 * scale
+    return total, slope
+
+
+def _contrastive_error(
+    p: Data, t: Data, scale: Any, *, margin: float
+) -> tuple[Any, Data] | None:
+    if not np.array_equal(t * t, t):
+        return None  # the slope is a small difference unless the target is 0 or 1
+    slope = np.subtract(margin, p)
+    np.maximum(slope, 0, out=slope)
+    slope *= t
+    alike = 1 - t
+    alike *= p
+    total = np.add.reduce(slope * slope) + np.add.reduce(alike * alike)
+    np.subtract(alike, slope, out=slope)
+    slope *= 2 * scale
+    return total, slope
+
+
+# --- probabilities -------------------------------------------------------------------------------
+
+
+def _binary_cross_entropy(
+    p: Data, t: Data, scale: Any, *, epsilon: float, label_smoothing: float
+) -> tuple[Any, Data] | None:
+    if label_smoothing or epsilon not in (0, np.finfo(p.dtype).eps):
+        return None
+    shifted, rest = p + epsilon, 1 - t
+    items = np.log(shifted)
+    items *= t
+    other = np.subtract(epsilon, p)
+    np.log1p(other, out=other)
+    other *= rest
+    items += other
+    total = -np.add.reduce(items)
+    # (1 - t) / (1 - p + e) - t / (p + e), over one denominator
+    rest -= t
+    rest *= epsilon
+    slope = np.subtract(p, t, out=items)
+    slope += rest
+    shifted *= np.subtract(epsilon, np.subtract(p, 1, out=other), out=other)
+    slope /= shifted
+    slope *= scale
+    return total, slope
+
+
+def _cross_entropy_terms(
+    p: Data, t: Data, scale: Any, *, epsilon: float
+) -> tuple[Any, Data] | None:
+    if epsilon not in (0, np.finfo(p.dtype).eps):
+        return None
+    shifted = p + epsilon
+    items = np.log(shifted)
+    items *= t
+    total = -np.add.reduce(items)
+    slope = np.divide(t, shifted, out=shifted)
+    slope *= -scale
+    return total, slope
+
+
+def _divergence_terms(p: Data, t: Data, scale: Any, *, epsilon: float) -> tuple[Any, Data]:
+    shifted = p + epsilon
+    # 1 in place of a target of 0, whose term is 0.
+    positive = t.copy() if t.min() > 0 else (t == 0) + t
+    difference = p - t
+    difference += epsilon
+    items = _half_log_ratio(shifted, positive, difference)
+    items *= t
+    total = -2 * np.add.reduce(items)
+    slope = np.divide(t, shifted, out=shifted)
+    slope *= -scale
+    return total, slope
+
+
+def _focal_terms_of_class(
+    p: Data, t: Data, scale: Any, *, epsilon: float, gamma: float
+) -> tuple[Any, Data] | None:
+    if gamma != 2 or epsilon not in (0, np.finfo(p.dtype).eps):
+        return None
+    shifted, missing = p + epsilon, 1 - p
+    missing -= epsilon
+    power = missing * missing
+    logarithm = np.log(shifted)
+    items = power * logarithm
+    items *= t
+    total = -np.add.reduce(items)
+    # t (2 (1 - q) log(q) - (1 - q)**2 / q)
+    slope = np.multiply(missing, logarithm, out=logarithm)
+    slope *= 2
+    power /= shifted
+    slope -= power
+    slope *= t
+    slope *= scale
+    return total, slope
+
+
+_SHORTER: Mapping[str, Compute] = MappingProxyType(
+    {
+        "squared_log_error": _squared_log_error,
+        "poisson_error": _poisson_error,
+        "hinge_error": _hinge_error,
+        "squared_hinge_error": _squared_hinge_error,
+        "contrastive_error": _contrastive_error,
+        "binary_cross_entropy": _binary_cross_entropy,
+        "cross_entropy_terms": _cross_entropy_terms,
+        "divergence_terms": _divergence_terms,
+        "focal_terms_of_class": _focal_terms_of_class,
+    }
+)
+"""Computations in fewer operations than the rule's, by its name."""
+
+
+# --- any rule ------------------------------------------------------------------------------------
 
 
 def _reference(
@@ -61,6 +254,13 @@ def _value(
     return prediction.dtype.type(total / _count(prediction, dim))
 
 
+def _by_rule(
+    rule: Any, p: Data, t: Data, scale: Any, settings: Mapping[str, Any]
+) -> tuple[Any, Data]:
+    items, residuals = rule.rule.forward(p, t, **settings)
+    return np.add.reduce(items), rule.rule.pullback(residuals, scale, **settings)[0]
+
+
 def _forward(
     prediction: Data, target: Data, rule: Any, dim: int | None = None, **settings: Any
 ) -> Any:
@@ -69,12 +269,14 @@ def _forward(
     total, count = 0.0, _count(prediction, dim)
     each = prediction.dtype.type(1 / count)
     slopes = np.empty(prediction.size, prediction.dtype)
-    forward, pullback = rule.rule.forward, rule.rule.pullback
+    shorter = _SHORTER.get(rule.__name__)
     with np.errstate(all="ignore"):
         for place, p, t in _blocks(prediction, target):
-            items, residuals = forward(p, t, **settings)
-            total += float(np.add.reduce(items))
-            slopes[place] = pullback(residuals, each, **settings)[0]
+            found = None if shorter is None else shorter(p, t, each, **settings)
+            if found is None or math.isnan(found[0]):
+                found = _by_rule(rule, p, t, each, settings)
+            total += float(found[0])
+            slopes[place] = found[1]
     return prediction.dtype.type(total / count), [slopes.reshape(prediction.shape)]
 
 
