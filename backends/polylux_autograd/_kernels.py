@@ -7,6 +7,7 @@ says the same in functions of the namespace.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from polylux.backend import PartialKernel
 from polylux_autograd import _convolution, _dropout, _losses, _normalization
 from polylux_autograd import array_api as xp
 from polylux_autograd._fused import fused
@@ -277,13 +279,6 @@ def _mse_pullback(g: Data, difference: Any, needed: Any, *_: Data) -> Any:
     return (slope, -slope if needed[1] else None)
 
 
-def _softmax_cross_entropy(logits: Any, target: Any, dim: int = -1) -> Any:
-    logarithms = _log_softmax(logits, dim)
-    # A term whose target is 0 is 0, also where the logarithm is -inf.
-    logarithms = xp.where(target == 0, xp.zeros_like(logarithms), logarithms)
-    return -xp.sum(target * logarithms, axis=dim)
-
-
 def _softmax_cross_entropy_forward(logits: Data, target: Data, dim: int = -1) -> Any:
     if logits.shape != target.shape or logits.dtype != target.dtype:
         return None
@@ -321,10 +316,6 @@ def _softmax_cross_entropy_pullback(
     return (slope, g * surprise if needed[1] else None, None)[: len(needed)]
 
 
-def _softmax_cross_entropy_mean(logits: Any, target: Any, dim: int = -1) -> Any:
-    return xp.mean(_softmax_cross_entropy(logits, target, dim))
-
-
 def _softmax_cross_entropy_mean_forward(logits: Data, target: Data, dim: int = -1) -> Any:
     parts = _softmax_cross_entropy_forward(logits, target, dim)
     if parts is None or not parts[0].size:
@@ -348,6 +339,17 @@ def _kernel(
     return fused(name, reference=reference, forward=forward, pullback=pullback)
 
 
+def _by_definition(forward: Callable[..., Any], pullback: Callable[..., Any]) -> PartialKernel:
+    """A kernel whose reference is the core's own definition."""
+    name = forward.__name__.strip("_").removesuffix("_forward")
+
+    @functools.cache
+    def kernel(neutral: Callable[..., Any]) -> Callable[..., Any]:
+        return fused(name, reference=neutral, forward=forward, pullback=pullback)
+
+    return PartialKernel(lambda neutral, *operands: kernel(neutral)(*operands))
+
+
 KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         "relu": _kernel(_relu, _relu_forward, _relu_pullback),
@@ -360,15 +362,11 @@ KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "log_softmax": _kernel(_log_softmax, _log_softmax_forward, _log_softmax_pullback),
         "dense": _kernel(_dense, _dense_forward, _dense_pullback),
         "mse": _kernel(_mse, _mse_forward, _mse_pullback),
-        "softmax_cross_entropy": _kernel(
-            _softmax_cross_entropy,
-            _softmax_cross_entropy_forward,
-            _softmax_cross_entropy_pullback,
+        "softmax_cross_entropy": _by_definition(
+            _softmax_cross_entropy_forward, _softmax_cross_entropy_pullback
         ),
-        "softmax_cross_entropy_mean": _kernel(
-            _softmax_cross_entropy_mean,
-            _softmax_cross_entropy_mean_forward,
-            _softmax_cross_entropy_mean_pullback,
+        "softmax_cross_entropy_mean": _by_definition(
+            _softmax_cross_entropy_mean_forward, _softmax_cross_entropy_mean_pullback
         ),
         **_convolution.KERNELS,
         **_normalization.KERNELS,

@@ -6,10 +6,8 @@ from typing import Any
 
 from polylux.arrays import array_namespace
 from polylux.losses._softmax import cross_entropy_of_labels, cross_entropy_of_lanes
-from polylux.ops import detach, dtype_name, native
+from polylux.ops import detach, native
 from polylux.rules import CustomRule
-
-_NARROW = ("int8", "uint8", "int16", "uint16")
 
 
 @native()
@@ -157,8 +155,5 @@ def softmax_cross_entropy_labels_mean(
     >>> round(float(softmax_cross_entropy_labels_mean(logits, labels, -1)), 6)  # log 4
     1.386294
     """
-    if dtype_name(labels.dtype) in _NARROW:
-        # The number of classes may not fit into these.
-        labels = array_namespace(labels).astype(labels, array_namespace(labels).int32)
     lanes = cross_entropy_of_labels(logits, labels, dim=dim % logits.ndim, is_known=is_known)
     return array_namespace(logits).mean(lanes)

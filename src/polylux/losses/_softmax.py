@@ -96,8 +96,9 @@ def cross_entropy_of_labels(
     beside if the label is all but certain, and if it is not, nothing is lost.
     """
     xp = array_namespace(z)
-    is_label = _is_label(xp, z, labels, dim)
-    places = xp.expand_dims(labels, axis=dim)
+    indexing = xp.__array_namespace_info__().default_dtypes()["indexing"]
+    places = xp.astype(xp.expand_dims(labels, axis=dim), indexing, copy=False)
+    is_label = _is_label(xp, z, places, dim)
     is_class = None
     if not is_known:
         is_class = (places >= 0) & (places < z.shape[dim])
@@ -116,12 +117,12 @@ def cross_entropy_of_labels(
     return xp.squeeze(value, axis=dim), (slope,)
 
 
-def _is_label(xp: Any, z: Any, labels: Any, dim: int) -> Any:
-    """Whether a place along `dim` is that of its lane's label."""
+def _is_label(xp: Any, z: Any, places: Any, dim: int) -> Any:
+    """Whether an entry along `dim` stands at its lane's place."""
     classes = z.shape[dim]
     # Compilers put a comparison of floats, unlike one of integers, into a loop over floats.
-    dtype = z.dtype if classes * xp.finfo(z.dtype).eps < 1 else labels.dtype
+    dtype = z.dtype if classes * xp.finfo(z.dtype).eps < 1 else places.dtype
     lane = [1] * z.ndim
     lane[dim] = classes
     each = xp.arange(classes, dtype=dtype, device=array_api_compat.device(z))
-    return xp.astype(xp.expand_dims(labels, axis=dim), dtype) == xp.reshape(each, tuple(lane))
+    return xp.astype(places, dtype) == xp.reshape(each, tuple(lane))

@@ -11,6 +11,8 @@ import pytest
 import polylux
 from polylux.errors import DomainError, OptionError, ShapeError
 from polylux.losses import CrossEntropyLoss, softmax_cross_entropy, softmax_cross_entropy_mean
+from polylux.losses._kernels import softmax_cross_entropy_labels_mean
+from polylux.losses._softmax import cross_entropy_of_labels, cross_entropy_of_lanes
 
 EPS = 2.0**-52
 SHAPES = [((4, 3), -1), ((4, 3), 0), ((2, 5, 3, 2), 1), ((3,), -1)]
@@ -142,6 +144,89 @@ def test_gradient_with_logits_is_softmax_times_total_minus_target(
     if agg == "mean":
         expected = expected * shape[dim] / p.size
     np.testing.assert_allclose(found, expected, rtol=0, atol=32 * EPS)
+
+
+CERTAIN = {
+    "certain": ([30.0, 0.0, -1.0], [1 - 1e-6, 1e-6, 0.0], 0),
+    "certain and wrong": ([30.0, 0.0, -1.0], [1e-6, 0.0, 1 - 1e-6], 2),
+    "two largest": ([5.0, 5.0, 1.0], [0.25, 0.5, 0.25], 1),
+    "all equal": ([2.0, 2.0, 2.0], [1.0, 0.0, 0.0], 0),
+    "next to the largest": ([1.0, 1.0 - 2**-40, -20.0], [0.0, 1.0, 0.0], 1),
+    "uncertain": ([0.3, -0.2, 0.1], [0.2, 0.5, 0.3], 2),
+    "no chance": ([1.0, -np.inf, 0.0], [0.5, 0.0, 0.5], 0),
+}
+
+
+def _softmax_by_mpmath(lane: list[float]) -> list[Any]:
+    weights = [mp.exp(mp.mpf(v)) for v in lane]
+    return [w / mp.fsum(weights) for w in weights]
+
+
+@pytest.mark.parametrize("lane", CERTAIN.values(), ids=CERTAIN.keys())
+@pytest.mark.parametrize("by_label", [False, True], ids=["shares", "label"])
+def test_cross_entropy_of_logits_has_all_digits(
+    by_label: bool, lane: Any, differentiating: Any
+) -> None:
+    z, shares, label = lane
+    if by_label:
+        shares = [float(k == label) for k in range(3)]
+    with mp.workdps(50):
+        p, t = _softmax_by_mpmath(z), [mp.mpf(v) for v in shares]
+        total = mp.fsum(t)
+        value = -mp.fsum(y * mp.log(q) for y, q in zip(t, p, strict=True) if y)
+        slopes = [float(q * total - y) for y, q in zip(t, p, strict=True)]
+    target = np.asarray(label) if by_label else np.asarray(shares)
+
+    def lanes(z: Any, y: Any) -> Any:
+        if by_label:
+            return cross_entropy_of_labels(z, y, dim=0, is_known=True)
+        return cross_entropy_of_lanes(z, y, dim=0)
+
+    for function in (lanes, CrossEntropyLoss(logits=True)):
+        found, gradient = polylux.value_and_gradient(
+            function, differentiating.selector, np.asarray(z), target
+        )
+        np.testing.assert_allclose(polylux.to_host(found), float(value), rtol=8 * EPS)
+        largest = max(map(abs, slopes))
+        np.testing.assert_allclose(
+            polylux.to_host(gradient), slopes, rtol=0, atol=8 * EPS * largest
+        )
+
+
+def test_second_derivative_by_labels(differentiating: Any) -> None:
+    z, label = np.asarray([4.0, 0.5, -1.0, 4.0]), np.asarray(0)
+    p = np.exp(z - 4) / np.exp(z - 4).sum()
+    function = softmax_cross_entropy_labels_mean.neutral
+    found = polylux.hessian(function, differentiating.selector, z, label)
+    np.testing.assert_allclose(
+        polylux.to_host(found), np.diag(p) - np.outer(p, p), rtol=0, atol=4 * EPS
+    )
+    for k, column in enumerate(np.eye(4)):
+        pushed = polylux.pushforward(
+            lambda z: polylux.gradient(
+                lambda z: function(z, polylux.array_namespace(z).asarray(0)),
+                polylux.selector_of(z), z,
+            ),
+            differentiating.selector, z, column,
+        )  # fmt: skip
+        np.testing.assert_allclose(
+            polylux.to_host(pushed), (np.diag(p) - np.outer(p, p))[k], rtol=0, atol=4 * EPS
+        )
+
+
+@pytest.mark.parametrize("by_label", [False, True], ids=["shares", "label"])
+def test_infinite_logits_share_all_there_is(by_label: bool, differentiating: Any) -> None:
+    z = np.asarray([[np.inf, 0.0, 1.0], [np.inf, np.inf, 0.0], [np.inf, 3.0, 0.0]])
+    labels = np.asarray([0, 1, 1])
+    target = labels if by_label else np.eye(3)[labels]
+    for agg, expected in (("mean", np.inf), ("sum", np.inf), (None, [0.0, np.log(2), np.inf])):
+        loss = CrossEntropyLoss(logits=True, agg=agg)
+        found = loss(differentiating.array(z), differentiating.array(target, target.dtype))
+        np.testing.assert_allclose(differentiating.host(found), expected, rtol=4 * EPS)
+    total = CrossEntropyLoss(logits=True, agg="sum")
+    slopes = polylux.gradient(total, differentiating.selector, z, target)
+    expected_slopes = [[0, 0, 0], [0.5, -0.5, 0], [1, -1, 0]]
+    np.testing.assert_allclose(polylux.to_host(slopes), expected_slopes, atol=4 * EPS)
 
 
 @pytest.mark.parametrize("neutral", [True, False], ids=["neutral", "kernel"])
