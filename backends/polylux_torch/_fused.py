@@ -39,7 +39,7 @@ class _Fused(torch.autograd.Function):
         if slope is None:
             p, t = ctx.saved_tensors
             slope = _neutral_gradient(ctx.neutral, p, t, g)
-        elif under_transforms() or _is_legacy_batched(g):  # several cotangents at once, by vmap
+        elif under_transforms() or is_legacy_batched(g):  # several cotangents at once, by vmap
             slope = slope * (g.unsqueeze(ctx.dim) if g.ndim else g)
         elif g.ndim:
             slope.mul_(g.unsqueeze(ctx.dim))
@@ -51,7 +51,7 @@ class _Fused(torch.autograd.Function):
 _fused: Callable[..., Any] = _Fused.apply
 
 # What `torch.autograd.grad(..., is_grads_batched=True)` hands to backward passes.
-_is_legacy_batched: Callable[[Any], bool] = torch._C._functorch.is_legacy_batchedtensor
+is_legacy_batched: Callable[[Any], bool] = torch._C._functorch.is_legacy_batchedtensor
 
 
 def _neutral_gradient(neutral: Neutral, p: Any, t: Any, g: Any) -> Any:
@@ -62,18 +62,22 @@ def _neutral_gradient(neutral: Neutral, p: Any, t: Any, g: Any) -> Any:
         return torch.autograd.grad(value, alias, g, create_graph=is_wanted)[0]
 
 
-def is_eager(p: Any, t: Any) -> bool:
-    """Whether the tensors have memory, and there is one derivative by `p` at most, in reverse."""
+def has_memory(x: Any) -> bool:
+    """Whether a tensor has memory here, and there are no derivatives of it but in reverse."""
     return (
-        p.is_cpu
-        and p.dtype in _FULL
-        and p.numel() > 0
-        and not t.requires_grad
+        x.is_cpu
+        and x.dtype in _FULL
+        and x.numel() > 0
         and not STATE.staging
         and not torch.compiler.is_dynamo_compiling()
         and forward_ad._current_level < 0
         and not under_transforms()
     )
+
+
+def is_eager(p: Any, t: Any) -> bool:
+    """Whether a loss can be found at once, as its derivative is by the prediction alone."""
+    return has_memory(p) and not t.requires_grad
 
 
 def run(compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any, dim: int = -1) -> Any:

@@ -1,0 +1,188 @@
+"""Activations: torch's own functions where they are right, and its derivatives where those are.
+
+Its derivatives keep the digits of 1 and not of the result (`(1 - y) * y` for sigmoid), and its
+second ones are NaN or 0 far out: those are rules.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from polylux.backend import DerivativeRule
+from polylux_torch._fused import has_memory, is_legacy_batched
+from polylux_torch._gradient import STATE
+from polylux_torch._rules import custom_rule, is_differentiated, under_transforms
+
+_LINEAR_ABOVE = 40.0
+"""From here softplus(x) is x in float64, as exp(-40) is 4e-18; at torch's 20 it is off by 2e-9."""
+
+_SATURATED = 800.0
+"""From here exp(-x) is 0 in float64, and the logistic function is 0 or 1."""
+
+_FAR = 40.0
+_FAR_APPROXIMATE = 30.0
+"""Beyond these the normal tail, or its approximation, is 0 in float64."""
+
+_FULL = (torch.float32, torch.float64)
+
+_BLOCK = 2**16
+"""Entries: a block's few arrays stay in the processor's cache."""
+
+
+def _rule(function: Callable[..., Any], derivative: Callable[..., Any]) -> Callable[..., Any]:
+    name = function.__name__.lstrip("_")
+    return custom_rule(DerivativeRule.from_derivative(name, function, derivative))
+
+
+def _sigmoid_slope(y: Any, x: Any) -> Any:
+    return y * _sigmoid(-x)
+
+
+_sigmoid = _rule(torch.sigmoid, _sigmoid_slope)
+
+
+def _softplus_value(x: Any) -> Any:
+    return F.softplus(x, threshold=_LINEAR_ABOVE)
+
+
+_softplus = _rule(_softplus_value, lambda y, x: _sigmoid(x))
+_log_sigmoid = _rule(F.logsigmoid, lambda y, x: _sigmoid(-x))
+
+
+def _silu_value(x: Any) -> Any:
+    return F.silu(x.clamp(min=-_SATURATED))
+
+
+def _silu_slope(y: Any, x: Any) -> Any:
+    return _sigmoid(x) * (1 + x.clamp(-_SATURATED, _SATURATED) * _sigmoid(-x))
+
+
+_silu = _rule(_silu_value, _silu_slope)
+
+
+def _normal_probability_value(x: Any) -> Any:
+    return torch.erfc(x * -math.sqrt(0.5)) / 2
+
+
+def _density(_: Any, x: Any) -> Any:
+    return torch.exp(x * x / -2) / math.sqrt(2 * math.pi)
+
+
+_normal_probability = _rule(_normal_probability_value, _density)
+
+
+def _gelu_by_parts(x: Any, approximate: bool = False) -> Any:
+    wide = x if x.dtype in _FULL else x.float()
+    if approximate:
+        near = wide.clamp(-_FAR_APPROXIMATE, _FAR_APPROXIMATE)
+        beyond = torch.relu(wide - _FAR_APPROXIMATE)
+        share = _sigmoid(math.sqrt(8 / math.pi) * (near + 0.044715 * near * near * near))
+    else:
+        near = wide.clamp(-_FAR, _FAR)
+        beyond = torch.relu(wide - _FAR)
+        share = _normal_probability(near)
+    # In two summands, as inf * 0 would be NaN in a derivative.
+    return (beyond + near * share).to(x.dtype)
+
+
+def _gelu_in_blocks(x: Any, is_wanted: bool) -> tuple[Any, Any]:
+    """The value, and the slope Phi(x) + x phi(x) if it is wanted, from u = -x / sqrt(2)."""
+    x = x.reshape(-1)
+    least, largest = torch.aminmax(x)
+    is_far = not (least.item() >= -_FAR and largest.item() <= _FAR)
+    value = torch.empty_like(x)
+    slope = torch.empty_like(x) if is_wanted else None
+    for start in range(0, x.numel(), _BLOCK):
+        place = slice(start, start + _BLOCK)
+        near = x[place].clamp(min=-_FAR) if is_far else x[place]
+        u = near * -math.sqrt(0.5)
+        share = u.erfc().mul_(0.5)
+        torch.mul(near, share, out=value[place])
+        if slope is not None:
+            if is_far:
+                u.clamp_(min=-_FAR)
+            gauss = (u * u).neg_().exp_().mul_(u)
+            torch.add(share, gauss, alpha=-math.sqrt(1 / math.pi), out=slope[place])
+    return value, slope
+
+
+class _Gelu(torch.autograd.Function):
+    """The exact one, with its slope for the backward pass found along with the value."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        value, ctx.slope = _gelu_in_blocks(x, True)
+        ctx.save_for_backward(x)
+        return value.view(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        (x,) = ctx.saved_tensors
+        if not is_differentiated() and not under_transforms():
+            # The buffer is given away; a second backward pass has to find its own.
+            slope, ctx.slope = ctx.slope, None
+            if slope is None:
+                _, slope = _gelu_in_blocks(x, True)
+            slope = slope.view(x.shape)
+            return slope * g if is_legacy_batched(g) else slope.mul_(g)
+        with torch.enable_grad():
+            alias = x.view_as(x)
+            value = _gelu_by_parts(alias)
+            return torch.autograd.grad(value, alias, g, create_graph=True)[0]
+
+
+_gelu_function: Callable[..., Any] = _Gelu.apply
+
+
+def _gelu(x: Any, approximate: bool = False) -> Any:
+    if approximate or not has_memory(x):
+        return _gelu_by_parts(x, approximate)
+    if x.requires_grad and torch.is_grad_enabled():
+        return _gelu_function(x)
+    return _gelu_in_blocks(x, False)[0].view(x.shape)
+
+
+def _softmax(x: Any, dim: int = -1) -> Any:
+    if has_memory(x):
+        y = torch.softmax(x, dim)
+        # A lane with an infinite entry is NaN; if none is, there is no need to look at all of `x`.
+        if not y.detach().select(dim, 0).isnan().any():
+            return y
+    capped = x.clamp(max=torch.finfo(x.dtype).max)
+    if STATE.forward:
+        return torch.exp(_finite_log_softmax(capped, dim))
+    return torch.softmax(capped, dim)
+
+
+def _log_softmax(x: Any, dim: int = -1) -> Any:
+    largest = torch.finfo(x.dtype).max
+    result = _finite_log_softmax(x.clamp(max=largest), dim)
+    # Beside an entry of inf the finite ones have the logarithm of 0.
+    is_infinite = torch.isinf(torch.amax(x.detach(), dim, keepdim=True).clamp(min=0))
+    return torch.where(is_infinite & (x.detach() <= largest), result - torch.inf, result)
+
+
+def _finite_log_softmax(x: Any, dim: int) -> Any:
+    if STATE.forward:
+        # The forward rules of softmax and its kin write over what their own backward pass needs.
+        shifted = x - torch.amax(x, dim, keepdim=True).detach()
+        return shifted - torch.log(torch.exp(shifted).sum(dim, keepdim=True))
+    return torch.log_softmax(x, dim)
+
+
+KERNELS: Mapping[str, Callable[..., Any]] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "sigmoid": _sigmoid,
+    "silu": _silu,
+    "softplus": _softplus,
+    "gelu": _gelu,
+    "log_sigmoid": _log_sigmoid,
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+}
