@@ -83,10 +83,26 @@ def gelu(x: Any, /, approximate: bool = False) -> Any:
         near, beyond = split_at(_FAR_APPROXIMATE, wide)
         # (1 + tanh(v)) / 2 is sigmoid(2 v), which keeps its digits where tanh is close to -1.
         share = sigmoid.neutral(math.sqrt(8 / math.pi) * (near + 0.044715 * near * near * near))
+        value = beyond + near * share
     else:
-        near, beyond = split_at(_FAR, wide)
-        share = _normal_probability(near)
-    return xp.astype(beyond + near * share, x.dtype, copy=False)
+        value = _exact(wide)
+    return xp.astype(value, x.dtype, copy=False)
+
+
+def _pullback(residuals: tuple[Any, ...], g: Any) -> tuple[Any, ...]:
+    return (g * residuals[0],)
+
+
+def _pushforward(residuals: tuple[Any, ...], change: Any) -> Any:
+    return change * residuals[0]
+
+
+# One slope to be kept for the backward pass, and not the several factors that it is made of.
+@custom_rule(pullback=_pullback, pushforward=_pushforward)
+def _exact(x: Any) -> tuple[Any, tuple[Any, ...]]:
+    near, beyond = split_at(_FAR, x)
+    share = _normal_probability(near)
+    return beyond + near * share, (share + near * _density(share, near),)
 
 
 def _density(_: Any, x: Any) -> Any:
