@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from polylux import ADType, registry
 from polylux.errors import PolyluxError
@@ -14,11 +16,15 @@ from polylux_conformance._deviations import pairs
 from polylux_conformance._gaps import read_gaps
 from polylux_conformance._html import write_html
 from polylux_conformance._naming import selector_named
+from polylux_conformance._processes import AT_ONCE, ProcessDiedError, check_in_processes
 from polylux_conformance._report import Report, Result, read_json, write_json
 from polylux_conformance._runner import check_backend, checks_at
 from polylux_conformance._support import write_support
 
 USAGE_ERROR = 2
+
+MOST_JOBS = 4
+"""Each process loads the framework, and compilers use several processors by themselves."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_html(reports, options.html)
         if options.support:
             write_support(reports, options.support)
-    except (PolyluxError, ValueError, OSError) as error:
+    except (PolyluxError, ProcessDiedError, ValueError, OSError) as error:
         _note(f"Error: {error}")
         return USAGE_ERROR
     good = all(report.passed for report in reports) and all(pair.passed for pair in agreement)
@@ -69,6 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         "--only", action="append", default=[], metavar="PATTERN",
         help="only checks whose id matches, such as 'gradient/*'; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--jobs", type=int, metavar="N",
+        help="so many processes run the checks; default: one for each processor, at most "
+        f"{MOST_JOBS}",
+    )  # fmt: skip
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results there")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with the results")
     parser.add_argument("--support", type=Path, metavar="FILE",
@@ -90,18 +101,34 @@ def _run(options: argparse.Namespace) -> list[Report]:
     selectors = [selector_named(name) for name in options.names] or _all_available()
     gaps = read_gaps(options.xfails) if options.xfails else None
     levels = options.level or ["core"]
-    if not checks_at(levels, options.only):
+    checks = checks_at(levels, options.only)
+    if not checks:
         raise ValueError(f"no check of the level {', '.join(levels)} matches {options.only}")
+    if options.jobs is not None and options.jobs < 1:
+        raise ValueError(f"--jobs takes a number of processes, at least 1; got {options.jobs}")
+    # Not more than there is work for.
+    jobs = min(options.jobs or min(_processors(), MOST_JOBS), -(-len(checks) // AT_ONCE))
     reports = []
     for selector in selectors:
         progress = Progress(repr(selector), quiet=options.quiet)
-        report = check_backend(
-            selector, level=levels, only=options.only, gaps=gaps, progress=progress
-        )
+        settings: dict[str, Any] = {
+            "level": levels, "only": options.only, "gaps": gaps, "progress": progress,
+        }  # fmt: skip
+        if jobs == 1:
+            report = check_backend(selector, **settings)
+        else:
+            report = check_in_processes(selector, jobs, **settings)
         progress.end()
         _print(str(report))
         reports.append(report)
     return reports
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _all_available() -> list[ADType]:

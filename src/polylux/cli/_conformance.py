@@ -32,6 +32,12 @@ def conformance(
         list[str] | None,
         typer.Option(metavar="PATTERN", help="Only checks whose id matches, such as 'gradient/*'."),
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="So many processes; one for each processor, up to 4, by default."
+        ),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the results there, as JSON.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page with the results there.")] = None,
     xfails: Annotated[
@@ -53,6 +59,8 @@ def conformance(
     for option, path in (("--json", json), ("--html", html), ("--xfails", xfails)):
         if path is not None:
             command += [option, str(path)]
+    if jobs is not None:
+        command += ["--jobs", str(jobs)]
     if list_:
         command.append("--list")
     # In a process of its own: the core does not import the suite, and a framework that brings the
