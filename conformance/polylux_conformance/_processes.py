@@ -17,7 +17,7 @@ from polylux_conformance._runner import Progress, checks_at, gaps_result, run_ch
 from polylux_conformance._subject import Subject
 from polylux_conformance.checks import CHECKS
 
-AT_ONCE = 8
+AT_ONCE = 12
 """Checks that a process takes at a time: neighbours share much of what a framework compiles."""
 
 _SUBJECTS: list[Subject] = []

@@ -152,7 +152,7 @@ FUNCTIONS = (
     _whole("var", lambda xp, u: xp.var(u, axis=1), gradient=_variance_gradient),
     _whole("std", lambda xp, u: xp.std(u, axis=1), gradient=_deviation_gradient),
     _whole("cumulative_sum", lambda xp, u: xp.cumulative_sum(u, axis=1)),
-    _whole("cumulative_prod", lambda xp, u: xp.cumulative_prod(u, axis=1)),
+    _whole("cumulative_prod", lambda xp, u: xp.cumulative_prod(u, axis=0), normal(3)),
     _whole("concat", lambda xp, u: xp.concat([u, 2 * u], axis=0)),
     _whole("stack", lambda xp, u: xp.stack([u, u * u], axis=1)),
     _whole("unstack", lambda xp, u: list(xp.unstack(u, axis=1))),
@@ -186,6 +186,13 @@ FUNCTIONS = (
     _whole("matrix product operator", lambda xp, u: u @ xp.permute_dims(u, (1, 0))),
 )  # fmt: skip
 """One scenario for each function; one that a namespace lacks is not claimed."""
+
+MOVING = frozenset((
+    "concat", "stack", "unstack", "expand_dims", "squeeze", "permute_dims", "moveaxis",
+    "matrix_transpose", "reshape", "flip", "roll", "tile", "repeat", "broadcast_to",
+    "broadcast_arrays", "take", "take_along_axis", "tril", "triu", "sort", "diff", "meshgrid",
+))  # fmt: skip
+"""These move entries about, which is the same in every dtype."""
 
 NAMES = {scenario.name: scenario.name.split()[0] for scenario in FUNCTIONS} | {
     "operators": "multiply", "matrix product operator": "matmul",

@@ -33,6 +33,8 @@ class Sample:
         So many of the arrays from the first.
     condition : float
         See `allowed_ulps`.
+    is_large : bool
+        More entries than a kernel takes at once: says nothing about the neutral code.
     """
 
     function: str
@@ -43,6 +45,7 @@ class Sample:
     slopes_by_entry: bool = False
     differentiated: int = 9
     condition: float = 1.0
+    is_large: bool = False
 
 
 TAILS = np.asarray(
@@ -66,7 +69,7 @@ def _elementwise(name: str, settings: tuple[Any, ...] = ()) -> tuple[Sample, ...
         Sample(name, f"tails{shown}", (TAILS,), settings, True, exact_slopes,
                # The normal tail at x changes by x**2 times a relative change of x.
                condition=900.0 if name == "gelu" else 1.0),
-        Sample(name, f"a large array{shown}", (long,), settings),
+        Sample(name, f"a large array{shown}", (long,), settings, is_large=True),
         Sample(name, f"a number{shown}", (np.asarray(-0.75),), settings),
         Sample(name, f"no entry{shown}", (np.zeros((0, 3)),), settings),
         # In the tails' shape, for which eager frameworks have compiled the operations already.
@@ -128,7 +131,8 @@ SAMPLES: tuple[Sample, ...] = (
       for sample in _cross_entropy(name)),
     *_labels(),
     *(
-        Sample("mean_of_items", f"{about}, dim {dim}", (p, t), (_CUBE, *dim), differentiated=1)
+        Sample("mean_of_items", f"{about}, dim {dim}", (p, t), (_CUBE, *dim), differentiated=1,
+               is_large=about == "many")
         for dim in ((), (-1,), (0,))
         for about, p, t in (("few", normal(3, 4), normal(3, 4)), ("many", *_MANY))
     ),

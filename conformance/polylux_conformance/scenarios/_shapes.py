@@ -89,15 +89,15 @@ SHAPES = (
         {"rows": np.asarray([4, 0, 0, 2, 4, 4]), "weight": normal(6, 2)}, condition=2,
     ),
     Scenario(
-        "masked", "shapes", _masked, _one(a=(2, 4)),
-        {"mask": np.asarray([[True, False, True, True], [False, False, True, False]])},
+        "masked", "shapes", _masked, _one(a=(3, 4)),
+        {"mask": np.resize([True, False, True, True, False], (3, 4))},
         _masked_gradient, by_entry=True,
     ),
     Scenario(
         "products", "shapes", _products, _one(a=(2, 3, 4), b=(2, 4, 2), v=(4,)), condition=4,
     ),
-    Scenario("reductions", "shapes", _reductions, _one(a=(4, 3)), condition=4),
-    Scenario("running sums", "shapes", _cumulative, _one(a=(6, 2)), condition=2),
+    Scenario("reductions", "shapes", _reductions, _one(a=(3, 4)), condition=4),
+    Scenario("running sums", "shapes", _cumulative, _one(a=(3, 4)), condition=2),
     Scenario("high rank", "shapes", _high_rank, _one(a=(2, 3, 1, 2, 2, 1, 2)), condition=2),
 )  # fmt: skip
 """Each with a gradient in closed form, or by complex steps where it has none."""

@@ -29,12 +29,13 @@ def test_options_are_handed_on(invoke: Invoke, commands: list[list[str]]) -> Non
     result = invoke(
         "conformance", "torch", "jax(jit=False)", "--level", "core", "--level", "second",
         "--only", "gradient/*", "--json", "r.json", "--html", "r.html", "--xfails", "gaps.toml",
+        "--jobs", "3",
     )  # fmt: skip
     assert result.exit_code == 1
     assert commands == [[
         sys.executable, "-m", "polylux_conformance", "torch", "jax(jit=False)", "--level", "core",
         "--level", "second", "--only", "gradient/*", "--json", "r.json", "--html", "r.html",
-        "--xfails", "gaps.toml",
+        "--xfails", "gaps.toml", "--jobs", "3",
     ]]  # fmt: skip
 
 

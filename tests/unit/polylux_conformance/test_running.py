@@ -7,18 +7,19 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import polylux_conformance
-from polylux import AutoAutograd, AutoJax
+from polylux import ADType, AutoAutograd, AutoJax
 from polylux.errors import UnknownBackendError
 from polylux_conformance import Gap, Report, check_backend, read_gaps, read_json, write_json
 from polylux_conformance._command import main
 from polylux_conformance._deviations import pairs
 from polylux_conformance._html import page
 from polylux_conformance._naming import selector_named
+from polylux_conformance._processes import ProcessDiedError, check_in_processes
 from polylux_conformance._support import support
 
 SOME = ["gradient/linear*", "array/*", "mode/vmap"]
@@ -205,6 +206,41 @@ def test_the_plugin_imports_nothing_of_polylux(tmp_path: Path) -> None:
     done = run("-m", "pytest", "-q", "-p", "polylux_conformance._pytest_plugin", cwd=tmp_path)
     assert done.returncode == 0, done.stdout
     assert "1 passed" in done.stdout
+
+
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (3,)
+
+
+def test_several_processes_find_what_one_does() -> None:
+    told = []
+    only = ["gradient/*", "kink/*", "mode/*"]
+    one = check_backend(AutoAutograd(), only=only)
+    several = check_in_processes(
+        AutoAutograd(), 2, only=only, progress=lambda *about: told.append(about[:2])
+    )
+    assert [(r.id, r.status, r.comparisons) for r in several.results] == [
+        (r.id, r.status, r.comparisons) for r in one.results
+    ]
+    assert (several.versions, several.capabilities) == (one.versions, one.capabilities)
+    assert told == [(k + 1, len(one.results)) for k in range(len(one.results))]
+    (gaps,) = check_in_processes(
+        AutoAutograd(), 2, level="second", gaps=[gap("gradient/no such check")]
+    ).failures
+    assert gaps.id == "suite/known gaps"
+
+
+def test_a_process_that_dies_is_an_error_of_its_own() -> None:
+    with pytest.raises(ProcessDiedError, match=r"died, at or after .*--jobs 1"):
+        check_in_processes(cast(ADType, Deadly()), 2, only=["kink/*"])
+
+
+def test_the_number_of_processes_is_at_least_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["autograd", "--only", "kink/*", "--jobs", "0"]) == 2
+    assert "at least 1; got 0" in capsys.readouterr().err
 
 
 def test_a_failing_check_tells_what_and_where() -> None:
