@@ -184,16 +184,15 @@ def _focal_terms_of_class(
     shifted, missing = p + epsilon, 1 - p
     missing -= epsilon
     power = missing * missing
+    power *= t
     logarithm = np.log(shifted)
-    items = power * logarithm
-    items *= t
-    total = -np.add.reduce(items)
+    total = -np.add.reduce(power * logarithm)
     # t (2 (1 - q) log(q) - (1 - q)**2 / q)
     slope = np.multiply(missing, logarithm, out=logarithm)
     slope *= 2
+    slope *= t
     power /= shifted
     slope -= power
-    slope *= t
     slope *= scale
     return total, slope
 
