@@ -102,20 +102,39 @@ def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1)
     return run(compute, definition, z, t)
 
 
-def _against_labels(z: Any, labels: Any, is_wanted: bool, dim: int) -> Found:
-    lanes = z.numel() // z.shape[dim]
+def _lanes_against_labels(
+    z: Any, labels: Any, is_wanted: bool, dim: int, count: int = 1
+) -> Found:
+    """Each lane's value, and its slope over `count`."""
     places = labels.long().unsqueeze(dim)
-    shifted, at, weights = _weights(z, dim)
+    shifted = z - z.amax(dim, keepdim=True)
+    own = shifted.gather(dim, places)
+    # Without the label's own, beside which the others' sum would lose its digits.
+    weights = shifted.exp_().scatter_(dim, places, 0.0)
     others = weights.sum(dim, keepdim=True)
-    value = others.log1p().sub_(shifted.gather(dim, places)).mean()
+    value = own.expm1().add_(others).log1p_().sub_(own).squeeze(dim)
     if not is_wanted:
         return value, None
-    scale = others.add(1).mul_(lanes).reciprocal_()
-    slope = weights.mul_(scale)
-    # The largest's share less 1 is what the others have, with the sign changed.
-    share = torch.where(at == places, others.neg_(), 1.0).mul_(scale)
-    missed = torch.where(at == places, 0.0, scale.new_tensor(-1 / lanes))
-    return value, slope.scatter_(dim, at, share).scatter_add_(dim, places, missed)
+    scale = own.exp_().add_(others).mul_(count).reciprocal_()
+    return value, weights.mul_(scale).scatter_(dim, places, others.neg_().mul_(scale))
+
+
+def _softmax_cross_entropy_labels(
+    neutral: Neutral, z: Any, labels: Any, dim: int = -1, is_known: bool = False
+) -> Any:
+    def definition(z: Any, labels: Any) -> Any:
+        return neutral(z, labels, dim, is_known)
+
+    if not is_known:
+        return definition(z, labels)
+    axis = _from_behind(dim, z)
+    return run(functools.partial(_lanes_against_labels, dim=axis), definition, z, labels, axis)
+
+
+def _against_labels(z: Any, labels: Any, is_wanted: bool, dim: int) -> Found:
+    count = z.numel() // z.shape[dim]
+    value, slope = _lanes_against_labels(z, labels, is_wanted, dim, count)
+    return value.mean(), slope
 
 
 def _softmax_cross_entropy_labels_mean(
@@ -140,5 +159,6 @@ def _from_behind(dim: int, z: Any) -> int:
 KERNELS: Mapping[str, Callable[..., Any]] = {
     "softmax_cross_entropy": PartialKernel(_softmax_cross_entropy),
     "softmax_cross_entropy_mean": PartialKernel(_softmax_cross_entropy_mean),
+    "softmax_cross_entropy_labels": PartialKernel(_softmax_cross_entropy_labels),
     "softmax_cross_entropy_labels_mean": PartialKernel(_softmax_cross_entropy_labels_mean),
 }

@@ -102,8 +102,8 @@ def _cross_entropy(name: str) -> tuple[Sample, ...]:
     )  # fmt: skip
 
 
-def _labels() -> tuple[Sample, ...]:
-    name, labels = "softmax_cross_entropy_labels_mean", np.asarray([0, 1, 2, 1], np.int32)
+def _labels(name: str) -> tuple[Sample, ...]:
+    labels = np.asarray([0, 1, 2, 1], np.int32)
     return (
         Sample(name, "labels", (_LANES, labels), (-1, False), differentiated=1),
         Sample(name, "labels known to be in range", (_LANES, labels), (-1, True),
@@ -129,7 +129,8 @@ SAMPLES: tuple[Sample, ...] = (
     *(sample for name in ("softmax", "log_softmax", "logsumexp") for sample in _lanes(name)),
     *(sample for name in ("softmax_cross_entropy", "softmax_cross_entropy_mean")
       for sample in _cross_entropy(name)),
-    *_labels(),
+    *(sample for name in ("softmax_cross_entropy_labels", "softmax_cross_entropy_labels_mean")
+      for sample in _labels(name)),
     *(
         Sample("mean_of_items", f"{about}, dim {dim}", (p, t), (_CUBE, *dim), differentiated=1,
                is_large=about == "many")

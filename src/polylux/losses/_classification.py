@@ -12,10 +12,11 @@ from polylux.losses._base import Loss, Targets
 from polylux.losses._kernels import (
     mean_of_items,
     softmax_cross_entropy,
+    softmax_cross_entropy_labels,
     softmax_cross_entropy_labels_mean,
     softmax_cross_entropy_mean,
 )
-from polylux.losses._labels import all_known, along, check_dim, from_labels
+from polylux.losses._labels import Labels, along, check_dim, from_labels
 from polylux.losses._pointwise import (
     cross_entropy_terms,
     divergence_terms,
@@ -54,6 +55,10 @@ class _LabelLoss(_LaneLoss):
     def _class_weights(self, prediction: Any) -> tuple[float, ...] | None:
         return None
 
+    def _keeps_labels(self) -> bool:
+        """Whether `_items` and `_mean` take labels as they are."""
+        return False
+
     def _fit(self, xp: Any, prediction: Any, target: Any, dtype: Any) -> Targets:
         if self._are_labels(prediction, target):
             return from_labels(
@@ -64,6 +69,7 @@ class _LabelLoss(_LaneLoss):
                 dtype,
                 self.ignore_index,
                 self._class_weights(prediction),
+                are_kept=self._keeps_labels(),
             )
         return super()._fit(xp, prediction, target, dtype)
 
@@ -147,28 +153,24 @@ class CrossEntropyLoss(_LabelLoss):
         plain = not self.label_smoothing and self.weight is None
         object.__setattr__(self, "_fused", self.agg == "mean" and plain)
 
+    def _keeps_labels(self) -> bool:
+        return self.logits and not self.label_smoothing and self.weight is None
+
     def _mean(self, prediction: Any, target: Any) -> Any:
         check_dim(self, prediction)
+        if isinstance(target, Labels):
+            return softmax_cross_entropy_labels_mean(prediction, target.places, self.dim,
+                                                     target.is_known)  # fmt: skip
         if self.logits:
             return softmax_cross_entropy_mean(prediction, target, self.dim)
         epsilon = self._epsilon(prediction.dtype)
         return mean_of_items(prediction, target, cross_entropy_terms, self.dim, epsilon=epsilon)
 
-    def _in_scope(self, prediction: Any, target: Any, sample_weight: Any) -> Any:
-        if (
-            self._fused
-            and self.logits
-            and self.ignore_index is None
-            and sample_weight is None
-            and kind_of(prediction) == "float"
-            and self._are_labels(prediction, target)
-        ):
-            known = all_known(self, target, prediction.shape[self.dim])
-            return softmax_cross_entropy_labels_mean(prediction, target, self.dim, known)
-        return super()._in_scope(prediction, target, sample_weight)
-
     def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
         check_dim(self, prediction)
+        if isinstance(target, Labels):
+            return softmax_cross_entropy_labels(prediction, target.places, self.dim,
+                                                target.is_known)  # fmt: skip
         target = _smoothed(target, self.label_smoothing, prediction.shape[self.dim])
         weights = self._class_weights(prediction)
         if weights is not None:

@@ -129,10 +129,38 @@ def softmax_cross_entropy_mean(logits: Any, target: Any, dim: int = -1, /) -> An
 
 
 @native()
+def softmax_cross_entropy_labels(
+    logits: Any, labels: Any, dim: int = -1, is_known: bool = False, /
+) -> Any:
+    """`-log_softmax(logits)` at the label of each lane along `dim`.
+
+    Parameters
+    ----------
+    logits : array of a real floating dtype
+    labels : array of integers, of the logits' shape without the axis `dim`
+    dim : int
+        The axis of classes.
+    is_known : bool
+        Whether all labels are known to be in range; if not, the lane of one of no class is NaN.
+
+    Returns
+    -------
+    array without that axis
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> softmax_cross_entropy_labels(np.zeros((2, 4)), np.asarray([1, 3]))  # log 4
+    array([1.38629436, 1.38629436])
+    """
+    return cross_entropy_of_labels(logits, labels, dim=dim % logits.ndim, is_known=is_known)
+
+
+@native()
 def softmax_cross_entropy_labels_mean(
     logits: Any, labels: Any, dim: int = -1, is_known: bool = False, /
 ) -> Any:
-    """Mean over all lanes along `dim` of `-log_softmax(logits)` at the lane's label.
+    """Mean of `softmax_cross_entropy_labels(logits, labels, dim, is_known)` over all lanes.
 
     Parameters
     ----------
@@ -155,5 +183,5 @@ def softmax_cross_entropy_labels_mean(
     >>> round(float(softmax_cross_entropy_labels_mean(logits, labels, -1)), 6)  # log 4
     1.386294
     """
-    lanes = cross_entropy_of_labels(logits, labels, dim=dim % logits.ndim, is_known=is_known)
+    lanes = softmax_cross_entropy_labels(logits, labels, dim, is_known)
     return array_namespace(logits).mean(lanes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import array_api_compat
 
@@ -11,6 +11,14 @@ from polylux.arrays import host_arrays
 from polylux.errors import DomainError, ShapeError
 from polylux.losses._base import Targets
 from polylux.ops import dtype_name
+
+
+class Labels(NamedTuple):
+    """Labels in place of the targets that they stand for."""
+
+    places: Any
+    is_known: bool
+    """Whether they were seen to be in range."""
 
 
 def from_labels(
@@ -21,8 +29,13 @@ def from_labels(
     dtype: Any,
     ignored: int | None,
     weights: tuple[float, ...] | None,
+    *,
+    are_kept: bool,
 ) -> Targets:
-    """The one-hot targets of labels, which have the prediction's shape without the axis `dim`."""
+    """The targets of labels, which have the prediction's shape without the axis `dim`.
+
+    One-hot, or `Labels` if they `are_kept`: a one-hot target takes as much memory as the logits.
+    """
     axis = loss.dim % prediction.ndim
     classes = prediction.shape[axis]
     kept = None
@@ -30,6 +43,10 @@ def from_labels(
         kept = labels != ignored
         labels = xp.where(kept, labels, xp.zeros_like(labels))
     known = all_known(loss, labels, classes)
+    if are_kept:
+        return Targets(
+            Labels(labels, known), None if kept is None else xp.astype(kept, dtype), kept
+        )
     hot = one_hot(xp, labels, axis, tuple(prediction.shape), dtype, known)
     each = None if kept is None else xp.astype(kept, dtype)
     if weights is not None:

@@ -182,7 +182,9 @@ def test_cross_entropy_of_logits_has_all_digits(
             return cross_entropy_of_labels(z, y, dim=0, is_known=True)
         return cross_entropy_of_lanes(z, y, dim=0)
 
-    for function in (lanes, CrossEntropyLoss(logits=True)):
+    summed = CrossEntropyLoss(logits=True, agg="sum")
+    ignoring = CrossEntropyLoss(logits=True, ignore_index=7)
+    for function in (lanes, CrossEntropyLoss(logits=True), summed, ignoring):
         found, gradient = polylux.value_and_gradient(
             function, differentiating.selector, np.asarray(z), target
         )
