@@ -36,13 +36,10 @@ _BLOCK = 8192  # entries: ten arrays of them are within 1 MB, and a call's own c
 
 
 def _half_log_ratio(a: Data, b: Data, difference: Data) -> Data:
-    """Half of log(a / b) from a - b for positive numbers, NaN if one is negative.
-
-    Writes into `b` and `difference`.
-    """
-    ratio = np.abs(difference)
-    ratio /= np.minimum(a, b, out=b)
-    if b.min() < 0:
+    """Half of log(a / b) from a - b, into which it writes; NaN if one number is negative."""
+    ratio, least = np.abs(difference), np.minimum(a, b)
+    ratio /= least
+    if least.min() < 0:
         ratio.fill(np.nan)
         return ratio
     np.log1p(ratio, out=ratio)
@@ -165,7 +162,7 @@ def _cross_entropy_terms(
 def _divergence_terms(p: Data, t: Data, scale: Any, *, epsilon: float) -> tuple[Any, Data]:
     shifted = p + epsilon
     # 1 in place of a target of 0, whose term is 0.
-    positive = t.copy() if t.min() > 0 else (t == 0) + t
+    positive = t if t.min() > 0 else (t == 0) + t
     difference = p - t
     difference += epsilon
     items = _half_log_ratio(shifted, positive, difference)
