@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 
 from polylux.backend import DerivativeRule
-from polylux_torch._fused import has_memory, is_legacy_batched
+from polylux_torch._fused import FULL, Found, fused, has_memory
 from polylux_torch._gradient import STATE
-from polylux_torch._rules import custom_rule, is_differentiated, under_transforms
+from polylux_torch._rules import custom_rule
 
 _LINEAR_ABOVE = 40.0
 """From here softplus(x) is x in float64, as exp(-40) is 4e-18; at torch's 20 it is off by 2e-9."""
@@ -27,8 +27,6 @@ _SATURATED = 800.0
 _FAR = 40.0
 _FAR_APPROXIMATE = 30.0
 """Beyond these the normal tail, or its approximation, is 0 in float64."""
-
-_FULL = (torch.float32, torch.float64)
 
 _BLOCK = 2**16
 """Entries: a block's few arrays stay in the processor's cache."""
@@ -77,7 +75,7 @@ _normal_probability = _rule(_normal_probability_value, _density)
 
 
 def _gelu_by_parts(x: Any, approximate: bool = False) -> Any:
-    wide = x if x.dtype in _FULL else x.float()
+    wide = x if x.dtype in FULL else x.float()
     if approximate:
         near = wide.clamp(-_FAR_APPROXIMATE, _FAR_APPROXIMATE)
         beyond = torch.relu(wide - _FAR_APPROXIMATE)
@@ -90,9 +88,9 @@ def _gelu_by_parts(x: Any, approximate: bool = False) -> Any:
     return (beyond + near * share).to(x.dtype)
 
 
-def _gelu_in_blocks(x: Any, is_wanted: bool) -> tuple[Any, Any]:
+def _gelu_in_blocks(x: Any, _: None, is_wanted: bool) -> Found:
     """The value, and the slope Phi(x) + x phi(x) if it is wanted, from u = -x / sqrt(2)."""
-    x = x.reshape(-1)
+    shape, x = x.shape, x.reshape(-1)
     is_far = not math.isfinite(x.sum().item())  # 0 * inf is NaN
     value = torch.empty_like(x)
     slope = torch.empty_like(x) if is_wanted else None
@@ -107,43 +105,15 @@ def _gelu_in_blocks(x: Any, is_wanted: bool) -> tuple[Any, Any]:
                 u.clamp_(min=-_FAR)
             gauss = (u * u).neg_().exp_().mul_(u)
             torch.add(share, gauss, alpha=-math.sqrt(1 / math.pi), out=slope[place])
-    return value, slope
-
-
-class _Gelu(torch.autograd.Function):
-    """The exact one, with its slope for the backward pass found along with the value."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Any) -> Any:
-        value, ctx.slope = _gelu_in_blocks(x, True)
-        ctx.save_for_backward(x)
-        return value.view(x.shape)
-
-    @staticmethod
-    def backward(ctx: Any, g: Any) -> Any:
-        (x,) = ctx.saved_tensors
-        if not is_differentiated() and not under_transforms():
-            # The buffer is given away; a second backward pass has to find its own.
-            slope, ctx.slope = ctx.slope, None
-            if slope is None:
-                _, slope = _gelu_in_blocks(x, True)
-            slope = slope.view(x.shape)
-            return slope * g if is_legacy_batched(g) else slope.mul_(g)
-        with torch.enable_grad():
-            alias = x.view_as(x)
-            value = _gelu_by_parts(alias)
-            return torch.autograd.grad(value, alias, g, create_graph=True)[0]
-
-
-_gelu_function: Callable[..., Any] = _Gelu.apply
+    return value.view(shape), slope if slope is None else slope.view(shape)
 
 
 def _gelu(x: Any, approximate: bool = False) -> Any:
     if approximate or not has_memory(x):
         return _gelu_by_parts(x, approximate)
     if x.requires_grad and torch.is_grad_enabled():
-        return _gelu_function(x)
-    return _gelu_in_blocks(x, False)[0].view(x.shape)
+        return fused(_gelu_in_blocks, lambda x, _: _gelu_by_parts(x), None, x, None)
+    return _gelu_in_blocks(x, None, False)[0]
 
 
 def _softmax(x: Any, dim: int = -1) -> Any:

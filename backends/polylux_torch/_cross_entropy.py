@@ -13,11 +13,10 @@ from typing import Any
 import torch
 
 from polylux.backend import PartialKernel
-from polylux_torch._fused import Found, Neutral, is_eager, run
+from polylux_torch._fused import MEAN, Found, Neutral, definition, is_eager, run
 
 # Without the Python around it in `torch.nn.functional`.
 _cross_entropy_loss: Callable[..., Any] = torch._C._nn.cross_entropy_loss
-_MEAN = 1
 
 _LARGE = 2**14
 """Entries from which a pass over the arrays costs more than an operation does by itself."""
@@ -54,12 +53,12 @@ def _by_torch(z: Any, target: Any, dim: int) -> Any | None:
     # torch leaves out labels of a certain number, -100 if it is not told which.
     if z.numel() >= _LARGE:
         given = target.long() if is_labels else target
-        loss = _cross_entropy_loss(z, given, None, _MEAN, _NO_LABEL)
+        loss = _cross_entropy_loss(z, given, None, MEAN, _NO_LABEL)
         return loss if loss.item() >= _UNCERTAIN else None
     if z.dtype != torch.float32:
         return None
     wide = target.long() if is_labels else target.double()
-    loss = _cross_entropy_loss(z.double(), wide, None, _MEAN, _NO_LABEL)
+    loss = _cross_entropy_loss(z.double(), wide, None, MEAN, _NO_LABEL)
     return loss.float() if loss.item() >= _CERTAIN else None
 
 
@@ -78,11 +77,9 @@ def _lanes_against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
 
 
 def _softmax_cross_entropy(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
-    def definition(z: Any, t: Any) -> Any:
-        return neutral(z, t, dim)
-
     axis = _from_behind(dim, z)
-    return run(functools.partial(_lanes_against_shares, dim=axis), definition, z, t, axis)
+    compute = functools.partial(_lanes_against_shares, dim=axis)
+    return run(compute, definition(neutral, dim), z, t, axis)
 
 
 def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
@@ -94,12 +91,8 @@ def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1)
     loss = _by_torch(z, t, dim)
     if loss is not None:
         return loss
-
-    def definition(z: Any, t: Any) -> Any:
-        return neutral(z, t, dim)
-
     compute = functools.partial(_against_shares, dim=_from_behind(dim, z))
-    return run(compute, definition, z, t)
+    return run(compute, definition(neutral, dim), z, t)
 
 
 def _lanes_against_labels(
@@ -122,13 +115,11 @@ def _lanes_against_labels(
 def _softmax_cross_entropy_labels(
     neutral: Neutral, z: Any, labels: Any, dim: int = -1, is_known: bool = False
 ) -> Any:
-    def definition(z: Any, labels: Any) -> Any:
-        return neutral(z, labels, dim, is_known)
-
     if not is_known:
-        return definition(z, labels)
+        return neutral(z, labels, dim, is_known)
     axis = _from_behind(dim, z)
-    return run(functools.partial(_lanes_against_labels, dim=axis), definition, z, labels, axis)
+    compute = functools.partial(_lanes_against_labels, dim=axis)
+    return run(compute, definition(neutral, dim, is_known), z, labels, axis)
 
 
 def _against_labels(z: Any, labels: Any, is_wanted: bool, dim: int) -> Found:
@@ -140,16 +131,13 @@ def _against_labels(z: Any, labels: Any, is_wanted: bool, dim: int) -> Found:
 def _softmax_cross_entropy_labels_mean(
     neutral: Neutral, z: Any, labels: Any, dim: int = -1, is_known: bool = False
 ) -> Any:
-    def definition(z: Any, labels: Any) -> Any:
-        return neutral(z, labels, dim, is_known)
-
     if not is_known:
-        return definition(z, labels)
+        return neutral(z, labels, dim, is_known)
     loss = _by_torch(z, labels, dim)
     if loss is not None:
         return loss
     compute = functools.partial(_against_labels, dim=_from_behind(dim, z))
-    return run(compute, definition, z, labels)
+    return run(compute, definition(neutral, dim, is_known), z, labels)
 
 
 def _from_behind(dim: int, z: Any) -> int:

@@ -1,4 +1,4 @@
-"""Losses whose value and gradient come from one computation: how it is run and differentiated."""
+"""Functions whose value and gradient come from one computation: how they are differentiated."""
 
 from __future__ import annotations
 
@@ -15,15 +15,22 @@ Neutral = Callable[..., Any]
 Found = tuple[Any, Any]
 """Value, and gradient by the prediction; this is None if it was not wanted."""
 
-_FULL = (torch.float32, torch.float64)
+FULL = (torch.float32, torch.float64)
+
+MEAN = 1
+"""The reduction of torch's own losses, where they are called without `torch.nn.functional`."""
 
 
 class _Fused(torch.autograd.Function):
-    """The value, with the gradient kept for the backward pass."""
+    """The value, with the gradient kept for the backward pass.
+
+    A value of several entries has one for each lane along `dim` of the prediction, or one for each
+    of its entries if `dim` is None.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, compute: Callable[..., Found], neutral: Neutral, dim: int, p: Any, t: Any
+        ctx: Any, compute: Callable[..., Found], neutral: Neutral, dim: int | None, p: Any, t: Any
     ) -> Any:
         value, ctx.slope = compute(p, t, True)
         ctx.neutral, ctx.dim = neutral, dim
@@ -38,20 +45,27 @@ class _Fused(torch.autograd.Function):
             slope, ctx.slope = ctx.slope, None
         if slope is None:
             p, t = ctx.saved_tensors
-            slope = _neutral_gradient(ctx.neutral, p, t, g)
-        elif under_transforms() or is_legacy_batched(g):  # several cotangents at once, by vmap
-            slope = slope * (g.unsqueeze(ctx.dim) if g.ndim else g)
-        elif g.ndim:
-            slope.mul_(g.unsqueeze(ctx.dim))
-        elif g.item() != 1:
+            return None, None, None, _neutral_gradient(ctx.neutral, p, t, g), None
+        several = under_transforms() or _is_legacy_batched(g)  # cotangents at once, by vmap
+        if g.ndim and ctx.dim is not None:
+            g = g.unsqueeze(ctx.dim)
+        if several:
+            slope = slope * g
+        elif g.ndim or g.item() != 1:
             slope.mul_(g)
         return None, None, None, slope, None
 
 
-_fused: Callable[..., Any] = _Fused.apply
+fused: Callable[..., Any] = _Fused.apply
+"""`fused(compute, neutral, dim, prediction, target)`, for a prediction that is differentiated."""
 
 # What `torch.autograd.grad(..., is_grads_batched=True)` hands to backward passes.
-is_legacy_batched: Callable[[Any], bool] = torch._C._functorch.is_legacy_batchedtensor
+_is_legacy_batched: Callable[[Any], bool] = torch._C._functorch.is_legacy_batchedtensor
+
+
+def definition(neutral: Neutral, *settings: Any, **named: Any) -> Neutral:
+    """A neutral definition as a function of prediction and target alone."""
+    return lambda p, t: neutral(p, t, *settings, **named)
 
 
 def _neutral_gradient(neutral: Neutral, p: Any, t: Any, g: Any) -> Any:
@@ -66,7 +80,7 @@ def has_memory(x: Any) -> bool:
     """Whether a tensor has memory here, and there are no derivatives of it but in reverse."""
     return (
         x.is_cpu
-        and x.dtype in _FULL
+        and x.dtype in FULL
         and x.numel() > 0
         and not STATE.staging
         and not torch.compiler.is_dynamo_compiling()
@@ -89,7 +103,7 @@ def run(compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any, dim: in
     if not is_eager(p, t):
         return neutral(p, t)
     if p.requires_grad and torch.is_grad_enabled():
-        value = _fused(compute, neutral, dim, p, t)
+        value = fused(compute, neutral, dim, p, t)
     else:
         value, _ = compute(p, t, False)
     # Such as 0 * inf, which the definitions leave out.

@@ -15,13 +15,12 @@ from typing import Any
 import torch
 
 from polylux.backend import PartialKernel
-from polylux_torch._fused import Found, Neutral, is_eager, run
+from polylux_torch._fused import MEAN, Found, Neutral, definition, is_eager, run
 from polylux_torch._gradient import STATE
 
 # Without the Python around them in `torch.nn.functional`, which broadcasts what has one shape.
 _mse_loss: Callable[..., Any] = torch._C._nn.mse_loss
 _huber_loss: Callable[..., Any] = torch._C._nn.huber_loss
-_MEAN = 1
 
 Compute = Callable[..., Found | None]
 """`compute(prediction, target, count, is_wanted, **settings)`: the sum of the items over `count`,
@@ -37,11 +36,11 @@ _BLOCK = 2**16
 
 def _mse(neutral: Neutral, p: Any, t: Any) -> Any:
     # The forward rule of mse_loss's backward pass fails where the target has no tangent.
-    return neutral(p, t) if STATE.forward else _mse_loss(p, t, _MEAN)
+    return neutral(p, t) if STATE.forward else _mse_loss(p, t, MEAN)
 
 
 def _huber(p: Any, t: Any, delta: float) -> Any:
-    return _huber_loss(p, t, _MEAN, min(delta, torch.finfo(p.dtype).max))
+    return _huber_loss(p, t, MEAN, min(delta, torch.finfo(p.dtype).max))
 
 
 def _absolute_error(p: Any, t: Any, count: int, is_wanted: bool) -> Found:
@@ -195,15 +194,13 @@ def _in_blocks(
 def _mean_of_items(
     neutral: Neutral, p: Any, t: Any, rule: Any, dim: int | None = None, **settings: Any
 ) -> Any:
-    def definition(p: Any, t: Any) -> Any:
-        return neutral(p, t, rule, dim, **settings)
-
+    by_definition = definition(neutral, rule, dim, **settings)
     own = _OWN.get(rule.__name__)
     if own is not None and is_eager(p, t):
         loss = own(p, t, **settings)
-        return definition(p, t) if math.isnan(loss.item()) else loss
+        return by_definition(p, t) if math.isnan(loss.item()) else loss
     count = p.numel() // (1 if dim is None else max(p.shape[dim], 1))
-    return run(functools.partial(_in_blocks, rule, count, settings), definition, p, t)
+    return run(functools.partial(_in_blocks, rule, count, settings), by_definition, p, t)
 
 
 KERNELS: Mapping[str, Callable[..., Any]] = {
