@@ -3,8 +3,8 @@
 An operation on a whole batch writes an array that is larger than the processor's caches, into
 memory that the system has to clear first: in numpy that costs several times the arithmetic. So the
 rule runs on pieces that stay in the cache, items and slopes at once, and only slopes are kept. For
-some rules there are fewer operations than the rule's own, without `where`: in numpy it costs as
-much as four sums.
+some rules there are fewer operations than the rule's own, without `where`: in numpy it costs
+more than three sums.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _half_log_ratio(a: Data, b: Data, difference: Data) -> Data:
         ratio.fill(np.nan)
         return ratio
     np.log1p(ratio, out=ratio)
-    half = np.greater_equal(difference, 0, out=difference)  # `copysign` takes twice as long
+    half = np.greater_equal(difference, 0, out=difference)  # `copysign` takes longer
     half -= 0.5
     ratio *= half
     return ratio

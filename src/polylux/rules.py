@@ -280,5 +280,29 @@ def _general(
     )
 
 
+def with_slope(function: Function) -> CustomRule:
+    """Decorator: the rule of `function(x, *constants, **settings) -> (items, slope)`.
+
+    For entries of one array whose slope shares much with their value; it is kept as one array, and
+    not as the factors that it is made of.
+    """
+
+    def forward(x: Any, *constants: Any, **settings: Any) -> tuple[Any, tuple[Any, ...]]:
+        items, slope = function(x, *constants, **settings)
+        return items, (slope, *constants)
+
+    def pullback(residuals: tuple[Any, ...], g: Any, **_: Any) -> tuple[Any, ...]:
+        slope, *constants = residuals
+        return (g * slope, *[None for _ in constants])
+
+    def pushforward(residuals: tuple[Any, ...], change: Any, *_: Any, **__: Any) -> Any:
+        slope = residuals[0]
+        return array_namespace(slope).zeros_like(slope) if change is None else slope * change
+
+    return custom_rule(
+        forward, pullback=pullback, pushforward=pushforward, name=function.__name__.lstrip("_")
+    )
+
+
 def _is_float(array: Any) -> bool:
     return dtype_kind(array) == "real floating"

@@ -10,7 +10,6 @@ import array_api_compat
 from polylux.arrays import host_arrays
 from polylux.errors import DomainError, ShapeError
 from polylux.losses._base import Targets
-from polylux.ops import dtype_name
 
 
 class Labels(NamedTuple):
@@ -43,12 +42,10 @@ def from_labels(
         kept = labels != ignored
         labels = xp.where(kept, labels, xp.zeros_like(labels))
     known = all_known(loss, labels, classes)
-    if are_kept:
-        return Targets(
-            Labels(labels, known), None if kept is None else xp.astype(kept, dtype), kept
-        )
-    hot = one_hot(xp, labels, axis, tuple(prediction.shape), dtype, known)
     each = None if kept is None else xp.astype(kept, dtype)
+    if are_kept:
+        return Targets(Labels(labels, known), each, kept)
+    hot = one_hot(xp, labels, axis, classes, dtype, known)
     if weights is not None:
         each_class = xp.sum(hot * along(xp, weights, prediction, axis, dtype), axis=axis)
         each = each_class if each is None else each * each_class
@@ -92,20 +89,36 @@ def all_known(loss: Any, labels: Any, classes: int) -> bool:
     return True
 
 
-def one_hot(
-    xp: Any, labels: Any, axis: int, shape: tuple[int, ...], dtype: Any, known: bool
-) -> Any:
-    """1 where the place along `axis` is the label, else 0; NaN for a label of no class."""
-    classes = shape[axis]
-    if dtype_name(labels.dtype) in ("int8", "uint8", "int16", "uint16"):
-        labels = xp.astype(labels, xp.int32)  # the number of classes may not fit into these
-    labels = xp.expand_dims(labels, axis=axis)
-    places = xp.arange(classes, dtype=labels.dtype, device=array_api_compat.device(labels))
-    lane = [1] * len(shape)
+def places_along(xp: Any, labels: Any, axis: int) -> Any:
+    """Labels as indices, with an axis of one place for the classes."""
+    indexing = xp.__array_namespace_info__().default_dtypes()["indexing"]
+    return xp.astype(xp.expand_dims(labels, axis=axis), indexing, copy=False)
+
+
+def is_label(xp: Any, places: Any, axis: int, classes: int, dtype: Any) -> Any:
+    """Whether an entry along the axis stands at its lane's place; `dtype` is that of the entries.
+
+    Compilers put a comparison of floats, unlike one of integers, into a loop over floats.
+    """
+    if classes * xp.finfo(dtype).eps >= 1:
+        dtype = places.dtype
+    lane = [1] * places.ndim
     lane[axis] = classes
-    hot = xp.astype(labels == xp.reshape(places, tuple(lane)), dtype)
+    each = xp.arange(classes, dtype=dtype, device=array_api_compat.device(places))
+    return xp.astype(places, dtype) == xp.reshape(each, tuple(lane))
+
+
+def is_class(places: Any, classes: int) -> Any:
+    """Whether each place is that of a class."""
+    return (places >= 0) & (places < classes)
+
+
+def one_hot(xp: Any, labels: Any, axis: int, classes: int, dtype: Any, known: bool) -> Any:
+    """1 where the place along `axis` is the label, else 0; NaN for a label of no class."""
+    places = places_along(xp, labels, axis)
+    hot = xp.astype(is_label(xp, places, axis, classes, dtype), dtype)
     if known:
         return hot
     # Under a trace a wrong label cannot raise; it must not count as a lane without a class
     # either, whose loss would be 0.
-    return xp.where((labels >= 0) & (labels < classes), hot, xp.full_like(hot, math.nan))
+    return xp.where(is_class(places, classes), hot, xp.full_like(hot, math.nan))

@@ -8,38 +8,11 @@ so far as one can write it so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from polylux.arrays import array_namespace
 from polylux.losses._logarithms import above_one, log_above, log_ratio, log_rest, log_shifted, rest
-from polylux.rules import CustomRule, custom_rule
-
-Function = Callable[..., Any]
-
-
-def with_slope(function: Function) -> CustomRule:
-    """Decorator: the rule of `function(p, *constants, **settings) -> (items, slope)`.
-
-    For items whose slope shares logarithms and exponentials with their value.
-    """
-
-    def forward(p: Any, *constants: Any, **settings: Any) -> tuple[Any, tuple[Any, ...]]:
-        items, slope = function(p, *constants, **settings)
-        return items, (slope, *constants)
-
-    def pullback(residuals: tuple[Any, ...], g: Any, **_: Any) -> tuple[Any, ...]:
-        slope, *constants = residuals
-        return (g * slope, *[None for _ in constants])
-
-    def pushforward(residuals: tuple[Any, ...], change: Any, *_: Any, **__: Any) -> Any:
-        slope = residuals[0]
-        return array_namespace(slope).zeros_like(slope) if change is None else slope * change
-
-    return custom_rule(
-        forward, pullback=pullback, pushforward=pushforward, name=function.__name__.lstrip("_")
-    )
-
+from polylux.rules import custom_rule, with_slope
 
 # --- predicted numbers ---------------------------------------------------------------------------
 

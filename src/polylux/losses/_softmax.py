@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import array_api_compat
-
 from polylux.arrays import array_namespace
+from polylux.losses._labels import is_class, is_label, places_along
 from polylux.ops import detach
 from polylux.rules import custom_rule
 
@@ -96,33 +95,22 @@ def cross_entropy_of_labels(
     beside if the label is all but certain, and if it is not, nothing is lost.
     """
     xp = array_namespace(z)
-    indexing = xp.__array_namespace_info__().default_dtypes()["indexing"]
-    places = xp.astype(xp.expand_dims(labels, axis=dim), indexing, copy=False)
-    is_label = _is_label(xp, z, places, dim)
-    is_class = None
+    classes = z.shape[dim]
+    places = places_along(xp, labels, dim)
+    here = is_label(xp, places, dim, classes, z.dtype)
+    known = None
     if not is_known:
-        is_class = (places >= 0) & (places < z.shape[dim])
-        places = xp.where(is_class, places, xp.zeros_like(places))
+        known = is_class(places, classes)
+        places = xp.where(known, places, xp.zeros_like(places))
     shifted, is_infinite = _below_largest(xp, z, dim)
     own = xp.take_along_axis(shifted, places, axis=dim)
     own = xp.where(is_infinite & (own < 0), -xp.inf, own)
-    if is_class is not None:
-        own = xp.where(is_class, own, xp.nan)
+    if known is not None:
+        own = xp.where(known, own, xp.nan)
 
-    weights = xp.where(is_label, 0.0, xp.exp(shifted))
+    weights = xp.where(here, 0.0, xp.exp(shifted))
     others = xp.sum(weights, axis=dim, keepdims=True)
     missing = xp.exp(own) - 1
     value = xp.log1p(others + missing) - own
-    slope = xp.where(is_label, -others, weights) * (1 / (others + missing + 1))
+    slope = xp.where(here, -others, weights) * (1 / (others + missing + 1))
     return xp.squeeze(value, axis=dim), (slope,)
-
-
-def _is_label(xp: Any, z: Any, places: Any, dim: int) -> Any:
-    """Whether an entry along `dim` stands at its lane's place."""
-    classes = z.shape[dim]
-    # Compilers put a comparison of floats, unlike one of integers, into a loop over floats.
-    dtype = z.dtype if classes * xp.finfo(z.dtype).eps < 1 else places.dtype
-    lane = [1] * z.ndim
-    lane[dim] = classes
-    each = xp.arange(classes, dtype=dtype, device=array_api_compat.device(z))
-    return xp.astype(places, dtype) == xp.reshape(each, tuple(lane))

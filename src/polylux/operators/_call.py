@@ -14,6 +14,7 @@ from polylux.operators._levels import Arrays, Level
 from polylux.operators._routes import resolve
 from polylux.operators._task import Task
 from polylux.operators._trees import (
+    NO_STRUCTURE,
     Cotangent,
     Returned,
     cast,
@@ -205,7 +206,7 @@ class Call:
     def _flatten_direction(self, direction: PyTree) -> tuple[list[Any], Structure]:
         """The arrays of a direction, and the structure that tells their places."""
         if not self.operator.direction:
-            return [], _NO_STRUCTURE
+            return [], NO_STRUCTURE
         if self.operator.direction == "output":
             return flatten_untied(numbers_as_arrays(direction))
         structure = self.layout.structure
@@ -220,7 +221,7 @@ class Call:
                     f"the direction has {found[place]!r}{at}, and x has an array there; use zeros "
                     "where it is not to move"
                 )
-        return [found[place] for place in self.layout.trainable], _NO_STRUCTURE
+        return [found[place] for place in self.layout.trainable], NO_STRUCTURE
 
 
 def _is_one_array(layout: Layout) -> bool:
@@ -252,5 +253,3 @@ def _require_number(name: str, found: Arrays, layout: Layout) -> None:
             "function"
         )
 
-
-_NO_STRUCTURE = tree.flatten((), arrays.is_array)[1]

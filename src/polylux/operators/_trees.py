@@ -95,8 +95,8 @@ class Returned:
             result, aux = result
         if self._is_scalar:
             require_real_scalar(result, self._backend, self._selector, "the value of f")
-        if not self._has_aux and self._is_plain(result):
-            self.outputs, self.aux = _ONE_ARRAY, _NOTHING
+        if not self._has_aux and (self._is_scalar or self._is_plain(result)):
+            self.outputs, self.aux = _ONE_ARRAY, NO_STRUCTURE
             return (result,), ()
         found, structure = flatten_untied(result)
         self._check(found, structure)
@@ -228,4 +228,5 @@ def _described(value: Any) -> str:
 
 
 _ONE_ARRAY = Layout(tree.flatten(object(), lambda _: True)[1], (0,), ())
-_NOTHING = tree.flatten((), arrays.is_array)[1]
+NO_STRUCTURE = tree.flatten((), arrays.is_array)[1]
+"""Of no tree at all."""

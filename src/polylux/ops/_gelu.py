@@ -10,7 +10,7 @@ from polylux.dtypes import kind_of
 from polylux.ops._elementwise import sigmoid
 from polylux.ops._limits import split_at
 from polylux.ops._native import native
-from polylux.rules import custom_rule
+from polylux.rules import custom_rule, with_slope
 
 # exp(z**2) * erfc(z) * (1 + 2 z) for z >= 0, as a polynomial in u = (z - K) / (z + K): the form of
 # Shepherd & Laframboise (1981), whose Chebyshev series was computed anew with 40 digits, cut where
@@ -89,20 +89,11 @@ def gelu(x: Any, /, approximate: bool = False) -> Any:
     return xp.astype(value, x.dtype, copy=False)
 
 
-def _pullback(residuals: tuple[Any, ...], g: Any) -> tuple[Any, ...]:
-    return (g * residuals[0],)
-
-
-def _pushforward(residuals: tuple[Any, ...], change: Any) -> Any:
-    return change * residuals[0]
-
-
-# One slope to be kept for the backward pass, and not the several factors that it is made of.
-@custom_rule(pullback=_pullback, pushforward=_pushforward)
-def _exact(x: Any) -> tuple[Any, tuple[Any, ...]]:
+@with_slope
+def _exact(x: Any) -> tuple[Any, Any]:
     near, beyond = split_at(_FAR, x)
     share = _normal_probability(near)
-    return beyond + near * share, (share + near * _density(share, near),)
+    return beyond + near * share, share + near * _density(share, near)
 
 
 def _density(_: Any, x: Any) -> Any:

@@ -220,7 +220,7 @@ def test_trees_statics_and_aux_of_a_compiled_function():
         both((a, b))
 
 
-def test_other_arrays_of_jax_are_an_error_that_lists_each(recwarn):
+def test_other_arrays_of_jax_are_an_error_that_lists_each():
     x, scale = on_jax(X, X)
     prepared = prepare(gradient, cubes, AutoJax(), x, scale)
     others = {
