@@ -147,7 +147,7 @@ FURTHER: dict[str, tuple[type[AutogradBackend], tuple[str, ...]]] = {
     ),
     "wrong after the thirtieth leaf": (WrongAfterThirty, ("gradient/many leaves [float64]",)),
     "wrong for seven axes": (
-        gradients(lambda g, p: g * 2 if g.ndim > 6 else g), ("gradient/high rank",),
+        gradients(lambda g, p: g * 2 if g.ndim > 6 else g), ("gradient/high rank [float64]",),
     ),
     "NaN in gradients turned into zero": (
         gradients(lambda g, p: np.where(np.isnan(g), 0, g).astype(g.dtype)),

@@ -9,11 +9,11 @@ from polylux_conformance._check import Check
 from polylux_conformance._findings import Findings
 from polylux_conformance._subject import Subject
 from polylux_conformance.scenarios import Scenario
-from polylux_conformance.scenarios._functions import FUNCTIONS, MOVING, NAMES
+from polylux_conformance.scenarios._functions import FUNCTIONS, NAMES
 
 
 def _body(subject: Subject, findings: Findings, scenario: Scenario) -> None:
-    for dtype in subject.dtypes[:1] if scenario.name in MOVING else subject.dtypes:
+    for dtype in subject.dtypes[:1] if scenario.only_moves else subject.dtypes:
         check_scenario(subject, findings, scenario, dtype)
 
 

@@ -35,6 +35,5 @@ def _check(scenario: Scenario, dtype: str | None) -> Check:
 GRADIENTS = tuple(
     _check(scenario, dtype)
     for scenario in SCENARIOS
-    # What moves entries about is the same in every dtype: those are checked in the widest.
-    for dtype in ((None,) if scenario.kind == "shapes" else scenario.only)
+    for dtype in ((None,) if scenario.only_moves else scenario.only)
 )

@@ -23,7 +23,7 @@ CONDITION = 4.0  # a kernel and the neutral code may each err by the table's bou
 
 def _body(subject: Subject, findings: Findings, samples: tuple[Sample, ...]) -> None:
     if samples[0].function not in subject.backend.kernels:
-        # The neutral code, of which each array function has a check of its own in every dtype.
+        # The neutral code, of which each array function has a check of its own.
         small = tuple(sample for sample in samples if not sample.is_large)
         _compare_values(subject, findings, small, subject.dtypes[0])
         return

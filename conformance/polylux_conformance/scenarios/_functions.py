@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -71,6 +72,8 @@ def _whole(
     call: Callable[[Any, Any], Any],
     at: np.ndarray[Any, Any] = _MATRIX,
     gradient: Callable[[Leaves, Leaves], Leaves] | None = None,
+    *,
+    only_moves: bool = False,
 ) -> Scenario:
     """`sum(weights * f(u))` with weights 1, 2, 3, ... so that no two entries may be confused."""
 
@@ -84,8 +87,11 @@ def _whole(
 
     return Scenario(
         name, "array function", function, {"random": {"u": at}}, {"count": np.arange(1.0, 41.0)},
-        gradient, condition=4,
+        gradient, condition=4, only_moves=only_moves,
     )  # fmt: skip
+
+
+_moving = functools.partial(_whole, only_moves=True)
 
 
 def _zero(u: Any) -> Any:
@@ -153,32 +159,32 @@ FUNCTIONS = (
     _whole("std", lambda xp, u: xp.std(u, axis=1), gradient=_deviation_gradient),
     _whole("cumulative_sum", lambda xp, u: xp.cumulative_sum(u, axis=1)),
     _whole("cumulative_prod", lambda xp, u: xp.cumulative_prod(u, axis=0), normal(3)),
-    _whole("concat", lambda xp, u: xp.concat([u, 2 * u], axis=0)),
-    _whole("stack", lambda xp, u: xp.stack([u, u * u], axis=1)),
-    _whole("unstack", lambda xp, u: list(xp.unstack(u, axis=1))),
-    _whole("expand_dims", lambda xp, u: xp.expand_dims(u, axis=-1) * u[0, :1]),
-    _whole("squeeze", lambda xp, u: xp.squeeze(u[:1, :], axis=0)),
-    _whole("permute_dims", lambda xp, u: xp.permute_dims(u, (1, 0))),
-    _whole("moveaxis", lambda xp, u: xp.moveaxis(u, 0, 1)),
-    _whole("matrix_transpose", lambda xp, u: xp.matrix_transpose(u)),
-    _whole("reshape", lambda xp, u: xp.reshape(u, (4, -1))),
-    _whole("flip", lambda xp, u: xp.flip(u, axis=1)),
-    _whole("roll", lambda xp, u: xp.roll(u, 1, axis=1)),
-    _whole("tile", lambda xp, u: xp.tile(u, (2, 1))),
-    _whole("repeat", lambda xp, u: xp.repeat(u, 2, axis=1)),
-    _whole("broadcast_to", lambda xp, u: xp.broadcast_to(u, (3, 2, 4))),
-    _whole("broadcast_arrays", lambda xp, u: list(xp.broadcast_arrays(u, u[:, :1]))),
-    _whole("take", lambda xp, u: xp.take(u, xp.asarray(_INDEX[0]), axis=1)),
-    _whole("take_along_axis", lambda xp, u: xp.take_along_axis(u, xp.asarray(_INDEX), axis=1)),
-    _whole("tril", lambda xp, u: xp.tril(u), _SQUARE),
-    _whole("triu", lambda xp, u: xp.triu(u, k=1), _SQUARE),
-    _whole("sort", lambda xp, u: xp.sort(u, axis=1)),
+    _moving("concat", lambda xp, u: xp.concat([u, 2 * u], axis=0)),
+    _moving("stack", lambda xp, u: xp.stack([u, u * u], axis=1)),
+    _moving("unstack", lambda xp, u: list(xp.unstack(u, axis=1))),
+    _moving("expand_dims", lambda xp, u: xp.expand_dims(u, axis=-1) * u[0, :1]),
+    _moving("squeeze", lambda xp, u: xp.squeeze(u[:1, :], axis=0)),
+    _moving("permute_dims", lambda xp, u: xp.permute_dims(u, (1, 0))),
+    _moving("moveaxis", lambda xp, u: xp.moveaxis(u, 0, 1)),
+    _moving("matrix_transpose", lambda xp, u: xp.matrix_transpose(u)),
+    _moving("reshape", lambda xp, u: xp.reshape(u, (4, -1))),
+    _moving("flip", lambda xp, u: xp.flip(u, axis=1)),
+    _moving("roll", lambda xp, u: xp.roll(u, 1, axis=1)),
+    _moving("tile", lambda xp, u: xp.tile(u, (2, 1))),
+    _moving("repeat", lambda xp, u: xp.repeat(u, 2, axis=1)),
+    _moving("broadcast_to", lambda xp, u: xp.broadcast_to(u, (3, 2, 4))),
+    _moving("broadcast_arrays", lambda xp, u: list(xp.broadcast_arrays(u, u[:, :1]))),
+    _moving("take", lambda xp, u: xp.take(u, xp.asarray(_INDEX[0]), axis=1)),
+    _moving("take_along_axis", lambda xp, u: xp.take_along_axis(u, xp.asarray(_INDEX), axis=1)),
+    _moving("tril", lambda xp, u: xp.tril(u), _SQUARE),
+    _moving("triu", lambda xp, u: xp.triu(u, k=1), _SQUARE),
+    _moving("sort", lambda xp, u: xp.sort(u, axis=1)),
     _whole("where", lambda xp, u: xp.where(u > 0, u * u, u)),
     _whole("matmul", lambda xp, u: xp.matmul(u, xp.matrix_transpose(u))),
     _whole("tensordot", lambda xp, u: xp.tensordot(u, u, axes=((1,), (1,)))),
     _whole("vecdot", lambda xp, u: xp.vecdot(u, u[:1, :]), gradient=_vecdot_gradient),
     _whole("diff", lambda xp, u: xp.diff(u, axis=1)),
-    _whole("meshgrid", lambda xp, u: list(xp.meshgrid(u[0, :3], u[1, :2]))),
+    _moving("meshgrid", lambda xp, u: list(xp.meshgrid(u[0, :3], u[1, :2]))),
     _whole("astype", lambda xp, u: xp.astype(u, u.dtype) * 2),
     _whole("zeros_like", lambda xp, u: u + xp.zeros_like(u) * u),
     _whole("full_like", lambda xp, u: u * xp.full_like(u, 3.0)),
@@ -186,13 +192,6 @@ FUNCTIONS = (
     _whole("matrix product operator", lambda xp, u: u @ xp.permute_dims(u, (1, 0))),
 )  # fmt: skip
 """One scenario for each function; one that a namespace lacks is not claimed."""
-
-MOVING = frozenset((
-    "concat", "stack", "unstack", "expand_dims", "squeeze", "permute_dims", "moveaxis",
-    "matrix_transpose", "reshape", "flip", "roll", "tile", "repeat", "broadcast_to",
-    "broadcast_arrays", "take", "take_along_axis", "tril", "triu", "sort", "diff", "meshgrid",
-))  # fmt: skip
-"""These move entries about, which is the same in every dtype."""
 
 NAMES = {scenario.name: scenario.name.split()[0] for scenario in FUNCTIONS} | {
     "operators": "multiply", "matrix product operator": "matmul",

@@ -52,6 +52,8 @@ class Scenario:
         Whether the leaves keep their own dtypes instead of being cast.
     is_carrier : bool
         Whether the modifiers run it.
+    only_moves : bool
+        Whether it is about where entries go, which is the same in every dtype: one tells all.
     needs : frozenset of Capability
     """
 
@@ -67,6 +69,7 @@ class Scenario:
     only: tuple[str, ...] = ("float64", "float32")
     keeps_dtypes: bool = False
     is_carrier: bool = False
+    only_moves: bool = False
     needs: frozenset[Capability] = frozenset({Capability.GRADIENT})
 
     def at(self, point: str, dtype: str) -> tuple[dict[str, Host], dict[str, Host]]:

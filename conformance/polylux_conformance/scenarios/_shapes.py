@@ -77,21 +77,23 @@ SHAPES = (
     Scenario(
         "broadcasting", "shapes", _broadcast,
         _one(matrix=(3, 4), row=(4,), column=(3, 1), number=(), one=(1,)), condition=4,
+        only_moves=True,
     ),
-    Scenario("indexing", "shapes", _indexing, _one(a=(3, 4)), condition=2),
+    Scenario("indexing", "shapes", _indexing, _one(a=(3, 4)), condition=2, only_moves=True),
     Scenario(
         "joining", "shapes", _joining, _one(a=(2, 3), b=(2, 1)), {"weight": normal(2, 7)},
-        condition=2,
+        condition=2, only_moves=True,
     ),
-    Scenario("reshaping", "shapes", _reshaping, _one(a=(12,)), condition=4),
+    Scenario("reshaping", "shapes", _reshaping, _one(a=(12,)), condition=4, only_moves=True),
     Scenario(
         "taking rows", "shapes", _taking, _one(table=(5, 2)),
         {"rows": np.asarray([4, 0, 0, 2, 4, 4]), "weight": normal(6, 2)}, condition=2,
+        only_moves=True,
     ),
     Scenario(
         "masked", "shapes", _masked, _one(a=(3, 4)),
         {"mask": np.resize([True, False, True, True, False], (3, 4))},
-        _masked_gradient, by_entry=True,
+        _masked_gradient, by_entry=True, only_moves=True,
     ),
     Scenario(
         "products", "shapes", _products, _one(a=(2, 3, 4), b=(2, 4, 2), v=(4,)), condition=4,
