@@ -117,10 +117,10 @@ class AutogradBackend(Backend):
         self,
         function: _staging.Staged,
         selector: ADType,
-        donate: tuple[int, ...] = (),
-        carried: tuple[tuple[int, int], ...] = (),
+        carried: bool = False,
+        donated: bool = False,
     ) -> _staging.Staged:
-        return _staging.stage(function, selector, donate, carried)
+        return _staging.stage(function, selector, carried, donated)
 
     def is_staged(self, selector: ADType) -> bool:
         return _staging.is_staged(selector)

@@ -21,11 +21,6 @@ def is_staged(selector: ADType) -> bool:
     return False
 
 
-def stage(
-    function: Staged,
-    selector: ADType,
-    donate: tuple[int, ...],
-    carried: tuple[tuple[int, int], ...],
-) -> Staged:
+def stage(function: Staged, selector: ADType, carried: bool, donated: bool) -> Staged:
     """The function itself."""
     return function

@@ -74,7 +74,7 @@ def from_foreign(arrays: Sequence[Any], selector: ADType) -> list[Any] | None:
     """Copies of arrays that speak DLPack, or None where the host does it better."""
     names = {str(getattr(array, "dtype", "")).rpartition(".")[2] for array in arrays}
     wide = bool(names & _WIDE_NAMES)
-    if names & _WIDE_INTEGER_NAMES and not (wide or _is_wide()):
+    if names & _WIDE_INTEGER_NAMES and not (wide or is_wide()):
         return None  # from_host checks the range; from_dlpack narrows without a word
     with (_enable_x64() if wide else None) or contextlib.nullcontext():
         try:
@@ -108,10 +108,10 @@ def precision_scope(arrays: Sequence[Any]) -> contextlib.AbstractContextManager[
 
 def _enable_x64() -> contextlib.AbstractContextManager[Any] | None:
     # The context manager of one thread; the process-wide flag is never touched.
-    return None if _is_wide() else jax.enable_x64(True)
+    return None if is_wide() else jax.enable_x64(True)
 
 
-def _is_wide() -> bool:
+def is_wide() -> bool:
     """Whether 64-bit types exist in this thread now."""
     return bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]  # set at run time
 
@@ -133,7 +133,7 @@ def _jitted_identity(target: Any) -> Any:
 def _representable(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """A copy in a dtype that JAX has now; raises `DTypeError` if the values do not fit."""
     dtype = array.dtype
-    if dtype in _NARROWED and not _is_wide():
+    if dtype in _NARROWED and not is_wide():
         return _narrowed(array, _NARROWED[dtype])
     return np.array(array, dtype=_native(dtype))
 

@@ -134,10 +134,10 @@ class JaxBackend(Backend):
         self,
         function: _staging.Staged,
         selector: ADType,
-        donate: tuple[int, ...] = (),
-        carried: tuple[tuple[int, int], ...] = (),
+        carried: bool = False,
+        donated: bool = False,
     ) -> _staging.Staged:
-        return _staging.stage(function, selector, donate, carried)
+        return _staging.stage(function, selector, carried, donated)
 
     def compile(
         self, function: _staging.Compiled, leaves: Sequence[Any], selector: ADType

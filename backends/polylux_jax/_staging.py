@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,10 +11,10 @@ import jax
 
 from polylux.backend import Numbers
 from polylux.selectors import ADType
-from polylux_jax._arrays import only_name
+from polylux_jax._arrays import is_wide, only_name
+from polylux_jax._carry import Carry, Packing, packing_of
 from polylux_jax._gradient import strong
-from polylux_jax._numbers import Ahead, row
-from polylux_jax._packing import Packed, Plan, packed, unpacked
+from polylux_jax._numbers import row
 
 Staged = Callable[..., tuple[Any, Any]]
 Compiled = Callable[..., tuple[Any, ...]]
@@ -40,90 +39,86 @@ def is_staged(selector: ADType) -> bool:
     return bool(selector.jit)  # type: ignore[attr-defined]  # AutoJax by the registry's promise
 
 
-def stage(
-    function: Staged,
-    selector: ADType,
-    donate: tuple[int, ...] = (),
-    carried: tuple[tuple[int, int], ...] = (),
-) -> Staged:
+def stage(function: Staged, selector: ADType, carried: bool, donated: bool) -> Staged:
     """The function under `jax.jit`, or itself where the selector says `jit=False`."""
     if not is_staged(selector):
         return function
-    serial = itertools.count()
-    statics: dict[int, Any] = {}
-    variants: dict[Plan | None, Any] = {}
-    places = tuple([i for i, _ in carried])
-    ahead = Ahead()
-    number: int | None = None  # which group holds numbers, the same at every call
-    is_first = True
+    return _step(function, donated) if carried else _plain(function)
 
-    def variant(plan: Plan | None) -> Any:
-        """The jitted function for carried groups that lie in a vector by this plan, if any."""
 
-        def traced(*groups: Any) -> tuple[Any, tuple[None, ...], tuple[Any, ...], Any]:
-            opened = list(groups)
-            place = None
-            if number is not None:
-                rows, place = groups[number]
-                opened[number] = row(rows, place)
-                place = place + 1
-            if plan is not None:
-                for i, group in zip(places, plan.unpack(groups[places[0]]), strict=True):
-                    opened[i] = group
-            outputs, static = function(*opened)
-            trace = next(serial)
-            statics[trace] = static
-            outputs = jax.tree.map(strong, outputs)
-            if plan is not None:
-                outputs = list(outputs)
-                vector = plan.pack([outputs[o] for _, o in carried])
-                for _, o in carried:
-                    outputs[o] = ()
-                outputs[carried[0][1]] = vector
-            # The trace's number comes out of jit's own cache as the length of a tuple without
-            # leaves: a node type of ours would cost a Python call, and the object itself would
-            # never be freed in that cache where it leads back to the staged function.
-            unused = _without_use([groups[i] for i in donate], outputs)
-            return outputs, (None,) * trace, unused, place
+class _Statics:
+    """What belongs to each trace of a function beside its arrays.
 
-        return jax.jit(traced, donate_argnums=donate)
+    A trace's number comes out of jit's own cache as the length of a tuple without leaves: a node
+    type of ours would cost a Python call, and the object itself would never be freed in that
+    cache where it leads back to the staged function.
+    """
+
+    __slots__ = ("_by_number", "_numbers")
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, Any] = {}
+        self._numbers = itertools.count()  # several threads may trace
+
+    def kept(self, static: Any) -> tuple[None, ...]:
+        number = next(self._numbers)
+        self._by_number[number] = static
+        return (None,) * number
+
+    def of(self, trace: tuple[None, ...]) -> Any:
+        return self._by_number[len(trace)]
+
+
+def _plain(function: Staged) -> Staged:
+    statics = _Statics()
+
+    def traced(*groups: Any) -> tuple[Any, tuple[None, ...]]:
+        outputs, static = function(*groups)
+        return jax.tree.map(strong, outputs), statics.kept(static)
+
+    jitted = jax.jit(traced)
 
     def staged(*groups: Any) -> tuple[Any, Any]:
-        nonlocal number, is_first
-        if is_first:
-            number = next((i for i, group in enumerate(groups) if type(group) is Numbers), None)
-            is_first = False
-        plain = variants.get(None)
-        if plain is not None and number is None and Packed not in map(type, groups):
-            # An operator's call: it carries nothing, and may run in microseconds.
-            outputs, trace, _, _ = plain(*groups)
-            return outputs, statics[len(trace)]
-        together = packed([groups[i] for i in places])
-        plan = None
-        if together is None:
-            given = unpacked(groups)
-        else:
-            vector, plan = together
-            rest = list(groups)
-            for i in places:
-                rest[i] = ()
-            given = unpacked(rest)
-            given[places[0]] = vector
-        jitted = variants.get(plan)
+        outputs, trace = jitted(*groups)
+        return outputs, statics.of(trace)
+
+    return staged
+
+
+def _step(function: Staged, donated: bool) -> Staged:
+    statics = _Statics()
+    variants: dict[Packing | None, Any] = {}
+
+    def variant(packing: Packing | None) -> Any:
+        """The jitted step for carries that lie in a vector by this packing, if any."""
+
+        def traced(content: Any, rows: Any, *groups: Any) -> tuple[Any, ...]:
+            carry, place = content if packing is None else packing.unpack(content)
+            outputs, static = function(carry, row(rows, place), *groups)
+            *outputs, carry = jax.tree.map(strong, outputs)
+            place = place + 1
+            again = None if packing is None else packing_of(carry)  # a dtype may have drifted
+            content = (carry, place) if again is None else again.pack(carry, place)
+            return outputs, content, statics.kept((static, again))
+
+        return jax.jit(traced, donate_argnums=(0,) if donated else ())
+
+    def staged(carry: Any, numbers: Numbers, *groups: Any) -> tuple[Any, Any]:
+        if (
+            type(carry) is not Carry
+            or carry.update != numbers.update
+            or carry.table.function != numbers.function
+            or carry.table.end == numbers.update
+            or carry.table.is_wide is not is_wide()
+        ):
+            carry = Carry.at(carry, numbers)
+        jitted = variants.get(carry.packing)
         if jitted is None:
-            jitted = variants[plan] = variant(plan)
-        if number is None:
-            outputs, trace, _, _ = jitted(*given)
-        else:
-            table = ahead.table(groups[number])
-            given[number] = (table.rows, table.place)
-            outputs, trace, _, place = jitted(*given)
-            ahead.advance(table, place)
-        if plan is not None:
-            vector = outputs[carried[0][1]]
-            for i, (_, o) in enumerate(carried):
-                outputs[o] = Packed(vector, plan, i)
-        return outputs, statics[len(trace)]
+            jitted = variants[carry.packing] = variant(carry.packing)
+        outputs, content, trace = jitted(carry.content, carry.table.rows, *groups)
+        static, packing = statics.of(trace)
+        outputs.append(Carry(content, packing, carry.table, carry.update + 1))
+        return outputs, static
 
     return staged
 
@@ -137,17 +132,3 @@ def compiled(function: Compiled, leaves: Sequence[Any]) -> Compiled | None:
     if only_name() is None:
         return None
     return jax.jit(function).lower(*leaves).compile()
-
-
-def _without_use(donated: Any, outputs: Any) -> tuple[Any, ...]:
-    """Donated arrays whose buffer no output can take over: none has their shape and dtype.
-
-    Returned, and dropped by the caller, they give JAX no reason to warn.
-    """
-    room = Counter((o.shape, o.dtype) for o in jax.tree.leaves(outputs))
-    unused = []
-    for array in jax.tree.leaves(donated):
-        room[array.shape, array.dtype] -= 1
-        if room[array.shape, array.dtype] < 0:
-            unused.append(array)
-    return tuple(unused)

@@ -120,11 +120,11 @@ class TorchBackend(Backend):
         self,
         function: Staged,
         selector: ADType,
-        donate: tuple[int, ...] = (),
-        carried: tuple[tuple[int, int], ...] = (),
+        carried: bool = False,
+        donated: bool = False,
     ) -> Staged:
         options = selector.compile  # type: ignore[attr-defined]  # resolved to an AutoTorch
-        return function if options is False else _staging.StagedFunction(function, options, donate)
+        return function if options is False else _staging.StagedFunction(function, options, donated)
 
     def is_staged(self, selector: ADType) -> bool:
         return selector.compile is not False  # type: ignore[attr-defined]  # an AutoTorch

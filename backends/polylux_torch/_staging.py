@@ -58,20 +58,21 @@ class StagedFunction:
         `function(*groups) -> (groups, static)`, as `Backend.stage` describes it.
     options : True or mapping
         Keywords of `torch.compile`.
-    donate : tuple of int
-        Groups whose buffers take up the results. Results are put into them from the end of both:
-        the last result of a donated buffer's shape and dtype goes into the last such buffer.
+    donated : bool
+        Whether the buffers of the first group take up results. These are put into them from the
+        end of both: the last result of a donated buffer's shape and dtype goes into the last such
+        buffer.
     """
 
     def __init__(
         self,
         function: Callable[..., Any],
         options: bool | Mapping[str, Any],
-        donate: tuple[int, ...],
+        donated: bool,
     ) -> None:
         self._function = function
         self._options = dict(options) if isinstance(options, Mapping) else {}
-        self._donate = frozenset(donate)
+        self._donated = donated
         self._traces: OrderedDict[Any, tuple[Trace, Any]] = OrderedDict()
         self._families: dict[Any, _Family] = {}
         unknown = [name for name in self._options if name not in _OPTIONS]
@@ -144,13 +145,7 @@ class StagedFunction:
         return trace if trace.accepts(tensors) else None
 
     def _trace(self, groups: tuple[Any, ...], tensors: list[Any], varying: Dimensions) -> Trace:
-        donated: list[int] = []
-        place = 0
-        for number, group in enumerate(groups):
-            size = _count(group)
-            if number in self._donate:
-                donated.extend(range(place, place + size))
-            place += size
+        donated = range(_count(groups[0])) if self._donated else ()
 
         def flat(*fakes: Any) -> tuple[Any, Any]:
             rest = iter(fakes)

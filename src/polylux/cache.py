@@ -56,6 +56,8 @@ class Captured:
             return
         if not isinstance(function, types.FunctionType):
             return
+        if hasattr(function, "neutral"):  # one of `polylux.ops`: nothing that it captures changes
+            return
         seen.add(id(function))
         for cell in function.__closure__ or ():
             value = _contents(cell)
@@ -63,7 +65,7 @@ class Captured:
             self._look_into(value, seen)
         for name in function.__code__.co_names:
             value = function.__globals__.get(name)
-            if isinstance(value, _SCALARS):
+            if isinstance(value, _SCALARS) and not name.startswith("__"):
                 self._globals.append((function.__globals__, name, value))
             elif isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
                 self._look_into(value, seen)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from polylux import ops
-from polylux.backend import Capability
+from polylux.backend import Capability, Numbers
 from polylux.errors import UnsupportedError
 from polylux.losses._kernels import mean_of_items
 from polylux_autograd._backend import AutogradBackend
@@ -439,7 +439,7 @@ def _slightly_steep_huber(p: Any, t: Any, rule: Any, *dim: Any, **settings: Any)
 
 
 class StageIgnoresLaterShapes(AutogradBackend):
-    def stage(self, function: Any, selector: Any, donate: Any = (), carried: Any = ()) -> Any:
+    def stage(self, function: Any, *_: Any, **__: Any) -> Any:
         statics: list[Any] = []
 
         def staged(*groups: Any) -> Any:
@@ -451,16 +451,12 @@ class StageIgnoresLaterShapes(AutogradBackend):
 
 
 class StageFreezesNumbers(AutogradBackend):
-    def stage(self, function: Any, selector: Any, donate: Any = (), carried: Any = ()) -> Any:
-        frozen: dict[int, Any] = {}
+    def stage(self, function: Any, *_: Any, **__: Any) -> Any:
+        frozen: list[Any] = []
 
         def staged(*groups: Any) -> Any:
-            kept = [
-                frozen.setdefault(i, g)
-                if isinstance(g, tuple) and g and isinstance(g[0], float) else g
-                for i, g in enumerate(groups)
-            ]  # fmt: skip
-            return function(*kept)
+            frozen.extend(group for group in groups if isinstance(group, Numbers))
+            return function(*[frozen[0] if isinstance(g, Numbers) else g for g in groups])
 
         return staged
 

@@ -1,4 +1,4 @@
-"""Checks of staged functions: shapes, numbers that change, statics, donated and carried groups."""
+"""Checks of staged functions: shapes, numbers that change, statics, carries, given away or not."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import polylux
-from polylux.backend import Capability
+from polylux.backend import Capability, Numbers
 from polylux_conformance._check import Check
 from polylux_conformance._findings import Findings
 from polylux_conformance._subject import Subject
@@ -15,17 +15,17 @@ from polylux_conformance._subject import Subject
 STEPS = 4
 
 
-def _function(groups: Any, rates: Any, one: Any) -> Any:
-    a, b = groups
+def _function(carry: Any, rates: Any, one: Any) -> Any:
+    a, b = carry
     xp = polylux.array_namespace(a)
-    shape = tuple(a.shape)
-    return ((a * rates[0] + b, (xp.sum(a * b) * rates[1],)), one + 1), {"shape": shape, "text": "s"}
+    static = {"shape": tuple(a.shape), "text": "s"}
+    return ((xp.sum(a * b) * rates[1],), one + 1, (a * rates[0] + b, b)), static
 
 
 def _shapes_and_numbers(subject: Subject, findings: Findings) -> None:
     for dtype in subject.dtypes:
         with subject.precision(np.zeros(1, dtype)):
-            staged = subject.backend.stage(_function, subject.selector)
+            staged = subject.backend.stage(_function, subject.selector, carried=True)
             for call, (shape, rates) in enumerate((
                 ((2, 3), (0.5, 2.0)), ((2, 3), (-1.5, 0.25)), ((4,), (0.5, 2.0)),
                 ((2, 3), (3.0, -1.0)), ((), (1.0, 1.0)), ((0, 2), (2.0, 2.0)), ((4,), (7.0, 0.0)),
@@ -34,7 +34,8 @@ def _shapes_and_numbers(subject: Subject, findings: Findings) -> None:
                 hosts = [rng.normal(size=shape).astype(dtype) for _ in range(2)]
                 hosts.append(np.asarray(call, dtype))
                 a, b, one = subject.own(*hosts)
-                ((sums, (total,)), more), static = staged((a, b), rates, one)
+                numbers = Numbers({1: rates}.__getitem__, 1)
+                ((total,), more, (sums, _)), static = staged((a, b), numbers, one)
                 point = f"call {call}, shape {shape}, rates {rates}"
                 wide = [h.astype(np.longdouble) for h in hosts]
                 findings.close("a * rate + b", sums, wide[0] * rates[0] + wide[1], dtype=dtype,
@@ -47,33 +48,38 @@ def _shapes_and_numbers(subject: Subject, findings: Findings) -> None:
                               point=point)  # fmt: skip
 
 
+def _rates(update: int) -> tuple[float, ...]:
+    return (0.5 + update,)
+
+
 def _carried(subject: Subject, findings: Findings) -> None:
-    """Parameters and slots that go round, donated where that is claimed."""
+    """A carry that goes round, donated where that is claimed."""
     donates = subject.claims(Capability.DONATION)
 
-    def step(parameters: Any, slots: Any, rates: Any, gradients: Any) -> Any:
-        (momentum,) = slots
+    def step(carry: Any, rates: Any, gradients: Any) -> Any:
+        parameters, (momentum,) = carry
         momentum = tuple(0.5 * m + g for m, g in zip(momentum, gradients, strict=True))
         new = tuple(p - rates[0] * m for p, m in zip(parameters, momentum, strict=True))
-        return (new, (momentum,)), None
+        return (rates[0] * gradients[0], (new, (momentum,))), None
 
     for dtype in subject.dtypes:
-        for donate in ((), (0, 1)) if donates else ((),):
+        for donated in {False, donates}:
             rng = np.random.default_rng(3)
             shapes = ((3, 2), (), (5,), (0,))
             hosts = [rng.normal(size=shape).astype(dtype) for shape in shapes]
             slopes = [rng.normal(size=shape).astype(dtype) for shape in shapes]
             with subject.precision(*hosts):
                 staged = subject.backend.stage(
-                    step, subject.selector, donate, ((0, 0), (1, 1))
+                    step, subject.selector, carried=True, donated=donated
                 )
-                parameters: Any = tuple(subject.own(*hosts))
-                slots: Any = (tuple(subject.own(*(h * 0 for h in hosts))),)
+                slots = tuple(subject.own(*(h * 0 for h in hosts)))
+                carry: Any = (tuple(subject.own(*hosts)), (slots,))
                 gradients = tuple(subject.own(*slopes))
                 for call in range(STEPS):
-                    (parameters, slots), _ = staged(parameters, slots, (0.5 + call,), gradients)
-                parameters = tuple(parameters)
-            point = f"donated {donate}"
+                    numbers = Numbers(_rates, call)
+                    (scaled, carry), _ = staged(carry, numbers, gradients)
+                parameters = tuple(carry[0])
+            point = f"donated {donated}"
             p = [h.astype(np.longdouble) for h in hosts]
             m = [h * 0 for h in p]
             for call in range(STEPS):
@@ -82,6 +88,9 @@ def _carried(subject: Subject, findings: Findings) -> None:
             for i, (found, true) in enumerate(zip(parameters, p, strict=True)):
                 findings.close(f"array {i} after {STEPS} calls", found, true, dtype=dtype,
                                point=point, condition=2, scale=[1.0])  # fmt: skip
+            rate = _rates(STEPS - 1)[0]
+            findings.close("rate * gradient", scaled, rate * slopes[0].astype(np.longdouble),
+                           dtype=dtype, point=point)  # fmt: skip
             for i, (found, true) in enumerate(zip(gradients, slopes, strict=True)):
                 findings.exactly(f"group {i} that was not donated", found, true, point=point)
 
@@ -107,7 +116,7 @@ def _once(subject: Subject, findings: Findings) -> None:
 _ALL = (
     ("shapes and numbers", "Each shape, dtype and learning rate has its own result.",
      _shapes_and_numbers),
-    ("carried groups", "What a call returns may be given to the next one, donated or not.",
+    ("carried groups", "The carry that a step returns is taken by the next one, donated or not.",
      _carried),
     ("python runs", "Values are right whether Python runs or is replayed.", _once),
 )  # fmt: skip

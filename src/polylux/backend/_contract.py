@@ -289,30 +289,30 @@ class Backend(ABC):
         self,
         function: Staged,
         selector: ADType,
-        donate: tuple[int, ...] = (),
-        carried: tuple[tuple[int, int], ...] = (),
+        carried: bool = False,
+        donated: bool = False,
     ) -> Staged:
         """A function that does what `function` does, perhaps traced or compiled.
 
-        `function(*groups)` takes groups and returns `(groups, static)`. A group is an array or a
-        tuple of groups. An input group may also be a `Numbers`, such as the learning rate of
-        a step: its floats change from call to call and must not become constants of a trace;
-        `function` gets a sequence of floats or 0-d arrays in its place. An output group holds
-        arrays of this backend only; `static` is one opaque Python object.
+        `function(*groups)` takes groups and returns `(groups, static)`: a group is an array or a
+        tuple of groups, those returned hold arrays of this backend only, and `static` is one
+        opaque Python object.
 
         A staged function may run `function` once for each combination of shapes and dtypes and
         replay its array work afterwards; it must then return the `static` of the trace that it
         replays. Inside, the core calls this backend's `value_and_gradient` and array code, and
         ordinary Python (trees, checks, a user's objective).
 
-        `donate` numbers the groups whose buffers may be reused for the result; the caller never
-        reads them again. Only asked for where `Capability.DONATION` is claimed.
+        `carried` says that it is a step, `function(carry, numbers, *groups)`. The first group,
+        parameters and optimizer slots, comes back as the last one, of the same shapes and dtypes,
+        and the next call gets it in its place. What a staged function returns there may be any
+        sequence, so that a backend can keep a carry in a form of its own (one flat buffer) until
+        someone looks into it; it gets one in that form, or as tuples of arrays. `numbers` are a
+        `Numbers`, such as the learning rate: these floats change from call to call and must not
+        become constants of a trace; `function` gets a sequence of floats or 0-d arrays for them.
 
-        `carried` pairs the number of an input group with that of an output group of the same
-        shapes and dtypes, which the next call gets in its place: parameters and optimizer slots,
-        last among the outputs. Such an output may be any sequence, so that a backend can keep it
-        in a form of its own (one flat buffer) until someone looks into it; as an input it comes
-        in that form, or as tuples of arrays.
+        `donated` says that the buffers of a carry may be reused for the next one; the caller never
+        reads them again. Only asked for where `Capability.DONATION` is claimed.
         """
         return function
 

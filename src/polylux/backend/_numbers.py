@@ -14,20 +14,16 @@ class Numbers(Sequence[float]):
 
     Parameters
     ----------
-    source : object
-        What the function belongs to; the numbers of one source follow each other.
     function : callable
-        `function(update)`: a tuple of floats, always as many.
+        `function(update)`: a tuple of floats, always as many. Equal ones give the
+        numbers of one sequence of updates.
     update : int
         Its number; the first is 1.
     """
 
-    __slots__ = ("function", "source", "update")
+    __slots__ = ("function", "update")
 
-    def __init__(
-        self, source: Any, function: Callable[[int], tuple[float, ...]], update: int
-    ) -> None:
-        self.source = source
+    def __init__(self, function: Callable[[int], tuple[float, ...]], update: int) -> None:
         self.function = function
         self.update = update
 

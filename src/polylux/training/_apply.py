@@ -16,12 +16,7 @@ from polylux.selectors import ADType, Auto, NoAutoDiff
 from polylux.training._buffers import Buffers
 from polylux.training._doctor import check_parameters
 from polylux.training._state import TrainState, advance, require_state
-from polylux.training._update import (
-    CARRIED_BY_UPDATE,
-    donated,
-    eager_update,
-    neutral_update,
-)
+from polylux.training._update import Carry, eager_update, is_donated, neutral_update
 from polylux.typing import PyTree
 
 Arrays = tuple[Any, ...]
@@ -99,13 +94,13 @@ def _apply(state: TrainState, grads: PyTree, taker: str | None) -> TrainState:
     rule, in_place = state.optimizer, taker is not None
     update = _cached_update(state, backend, selector, buffers, in_place)
     with arrays.precision_scope(*buffers.trainable):
-        slots = buffers.init_slots(rule, backend.namespace)
-        trainable, slots = update(buffers.trainable, gradients, slots, buffers.count + 1)
+        buffers.init_slots(rule, backend.namespace)
+        carry = update(buffers.carry, gradients, buffers.count + 1)
     if taker is not None:
         buffers.given_to = taker
     return advance(
         state,
-        buffers=buffers.updated(trainable, slots),
+        buffers=buffers.updated(carry),
         states=state._states,
         objective=state.objective_function,
         steps=1,
@@ -114,34 +109,37 @@ def _apply(state: TrainState, grads: PyTree, taker: str | None) -> TrainState:
 
 def _cached_update(
     state: TrainState, backend: Backend, selector: ADType, buffers: Buffers, in_place: bool
-) -> Callable[..., Any]:
+) -> Callable[[Carry, Arrays, int], Carry]:
     rule = state.optimizer
     is_staged = backend.is_staged(selector)
     parts = ("apply", selector, buffers.layout, rule.signature if is_staged else rule, in_place)
     entry = state.cache.find(parts)
     if entry is None:
         check = functools.partial(check_parameters, state.cache.findings, buffers.layout)
+        made: Any
         if is_staged:
             made = backend.stage(
-                lambda trainable, slots, scalars, gradients: (
-                    neutral_update(backend, rule, trainable, gradients, slots, scalars, check),
-                    None,
+                lambda carry, scalars, gradients: (
+                    (neutral_update(backend, rule, carry, gradients, scalars, check),), None
                 ),
                 selector,
-                donated(backend, in_place),
-                CARRIED_BY_UPDATE,
+                carried=True,
+                donated=is_donated(backend, in_place),
             )
         else:
             made = eager_update(backend, selector, rule, in_place, check)
         names = ("kind of call", "selector", "parameters", "optimizer", "in_place")
         entry = Entry(names, parts, made)
         state.cache.add(entry, is_staged)
-    made = entry.staged
+    update = entry.staged
     if not is_staged:
-        return made
-    return lambda trainable, gradients, slots, count: made(
-        trainable, slots, Numbers(rule, rule.scalars, count), gradients
-    )[0]
+        return update
+
+    def staged(carry: Carry, gradients: Arrays, count: int) -> Carry:
+        (carry,), _ = update(carry, Numbers(rule.scalars, count), gradients)
+        return carry
+
+    return staged
 
 
 def _place_of_update(buffers: Buffers, gradients: Arrays) -> tuple[Backend, ADType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from polylux import arrays
@@ -20,6 +21,8 @@ class Buffers:
     Attributes
     ----------
     layout : Layout
+    carry : sequence of two
+        `trainable` and `slots`, as tuples or as a backend's steps return them.
     trainable, fixed : tuple of arrays
     slots : tuple of tuples of arrays, or None before the first update
     count : int
@@ -32,36 +35,40 @@ class Buffers:
         Whether a user has read the parameters from a train state.
     given_to : str or None
         Name of the `_` function that has overwritten them.
-    made_by : object or None
-        The plan of the step that made them, whose next step need not look at them.
     """
 
     __slots__ = (
-        "_samples", "count", "exposed", "fixed", "given_to", "layout", "made_by", "owned", "placed",
-        "slots", "trainable",
+        "_samples", "carry", "count", "exposed", "fixed", "given_to", "layout", "owned", "placed",
     )  # fmt: skip
 
     def __init__(
         self,
         layout: Layout,
-        trainable: Arrays,
+        carry: Sequence[Any],
         fixed: Arrays,
-        slots: tuple[Arrays, ...] | None,
         count: int,
         placed: tuple[str, ADType] | None = None,
         owned: bool = False,
     ) -> None:
         self.layout = layout
-        self.trainable = trainable
+        self.carry = carry
         self.fixed = fixed
-        self.slots = slots
         self.count = count
         self.placed = placed
         self.owned = owned
         self.exposed = False
         self.given_to: str | None = None
-        self.made_by: object = None
         self._samples: Arrays | None = None
+
+    @property
+    def trainable(self) -> Arrays:
+        """The parameters; see the class."""
+        return self.carry[0]  # type: ignore[no-any-return]  # as every backend's carry
+
+    @property
+    def slots(self) -> tuple[Arrays, ...] | None:
+        """The slots; see the class."""
+        return self.carry[1]  # type: ignore[no-any-return]  # as above
 
     def require_present(self) -> None:
         """Raise if a `_` step has overwritten these arrays."""
@@ -76,29 +83,30 @@ class Buffers:
         """These buffers with their arrays in `backend`; the same object if they are there."""
         if is_at(self.placed, backend, selector):
             return self
-        groups = (self.trainable, self.fixed, *(self.slots or ()))
+        trainable, slots = self.carry
+        groups = (trainable, self.fixed, *(slots or ()))
         moved = [arrays.move(group, backend, selector) for group in groups]
         check_devices([a for group in moved for a in group], backend, selector, "parameters")
         before = [a for group in groups for a in group]
         after = [a for group in moved for a in group]
         stayed = [a is b for a, b in zip(before, after, strict=True)]
-        slots = None if self.slots is None else tuple(moved[2:])
+        # As tuples: a form that one selector's steps keep need not suit another's.
+        carry = (moved[0], None if slots is None else tuple(moved[2:]))
         if all(stayed):
-            # As tuples: a form that one selector's steps keep need not suit another's.
-            self.trainable, self.fixed, self.slots = moved[0], moved[1], slots
-            self.placed = (backend.name, selector)
-            self.made_by = None
+            self.carry, self.fixed, self.placed = carry, moved[1], (backend.name, selector)
             return self
         # What was moved is nobody else's; what stayed may still be the user's.
         owned = self.owned or not any(stayed)
         place = (backend.name, selector)
-        return Buffers(self.layout, moved[0], moved[1], slots, self.count, place, owned)
+        return Buffers(self.layout, carry, moved[1], self.count, place, owned)
 
     def init_slots(self, rule: Rule, xp: Any) -> tuple[Arrays, ...]:
         """The slots, made now if there are none yet."""
-        if self.slots is None:
-            self.slots = rule.init(xp, self.trainable)
-        return self.slots
+        trainable, slots = self.carry
+        if slots is None:
+            slots = rule.init(xp, trainable)
+            self.carry = (trainable, slots)
+        return slots  # type: ignore[no-any-return]  # as the property
 
     def own(self, backend: Backend, selector: ADType, others: Arrays) -> Buffers:
         """Buffers that may be overwritten: these, or copies where a user may hold them.
@@ -114,7 +122,9 @@ class Buffers:
         slots = self.slots
         if slots is not None:
             slots = tuple(tuple(backend.copy(group, selector)) for group in slots)
-        return Buffers(self.layout, copied, self.fixed, slots, self.count, self.placed, owned=True)
+        return Buffers(
+            self.layout, (copied, slots), self.fixed, self.count, self.placed, owned=True
+        )
 
     def samples(self, xp: Any) -> Arrays:
         """An empty array of each trainable dtype, and the fixed ones: enough to know the precision.
@@ -130,15 +140,10 @@ class Buffers:
             self._samples = (*empty, *self.fixed)
         return self._samples
 
-    def updated(
-        self, trainable: Arrays, slots: tuple[Arrays, ...], made_by: object = None
-    ) -> Buffers:
+    def updated(self, carry: Sequence[Any]) -> Buffers:
         """The buffers after one update."""
-        new = Buffers(
-            self.layout, trainable, self.fixed, slots, self.count + 1, self.placed, owned=True
-        )
+        new = Buffers(self.layout, carry, self.fixed, self.count + 1, self.placed, owned=True)
         new._samples = self._samples
-        new.made_by = made_by
         return new
 
 

@@ -137,15 +137,16 @@ class Prepared:
         self,
         kind: str,
         make: Callable[[Call | None], Callable[..., Any]],
-        donate: tuple[int, ...] = (),
-        carried: tuple[tuple[int, int], ...] = (),
+        carried: bool = False,
+        donated: bool = False,
         **options: Any,
     ) -> Entry:
         """The cached staged function for this call, or a new one.
 
-        `make(call)` gives the function to be staged. Where nothing is staged Python runs anew at
-        each call, so the function is shared by all objectives and gets the call as its first
-        argument: `make(None)`. `options` are what else tells two functions of one kind apart.
+        `make(call)` gives the function to be staged, and `carried` and `donated` say how. Where
+        nothing is staged Python runs anew at each call, so the function is shared by all
+        objectives and gets the call as its first argument: `make(None)`. `options` are what else
+        tells two functions of one kind apart.
         """
         call, cache = self.call, self.state.cache
         is_staged = self.backend.is_staged(self.selector)
@@ -158,9 +159,9 @@ class Prepared:
             if is_staged:
                 names = (*names, "objective", "model", "states", "data")
                 looked_at = watched(
-                    make(call), call.findings, call.layout, call.states, call.data
+                    make(call), call.findings, call.layout, call.states, call.data, carried
                 )
-                staged = self.backend.stage(looked_at, self.selector, donate, carried)
+                staged = self.backend.stage(looked_at, self.selector, carried, donated)
             else:
                 staged = make(None)
             entry = Entry(names, parts, staged)
@@ -176,13 +177,10 @@ class Prepared:
         result: tuple[Any, Any] = run(self.backend, self.scope, staged, *groups)
         return result
 
-    def slots(self, buffers: Buffers) -> tuple[Arrays, ...]:
-        """The optimizer's slots, made now if there are none yet."""
-        if buffers.slots is None:
-            with self._within():
-                buffers.init_slots(self.state.optimizer, self.backend.namespace)
-        assert buffers.slots is not None
-        return buffers.slots
+    def init_slots(self, buffers: Buffers) -> None:
+        """Make the optimizer's slots if there are none yet."""
+        with self._within():
+            buffers.init_slots(self.state.optimizer, self.backend.namespace)
 
     def gradient_tree(self, gradients: Arrays) -> PyTree:
         """The gradients as a tree like the parameters."""
@@ -227,4 +225,9 @@ def finished_states(
     states = FlatStates(aux[:cut], state_structure, place)
     if any(arrays.owner_of(type(s)) is not None for s in state_structure.statics):
         states = FlatStates.of(states.tree())
-    return states, stats_structure.unflatten(aux[cut:])
+    return states, stats_tree(stats_structure, aux[cut:])
+
+
+def stats_tree(structure: Structure, found: Arrays) -> PyTree:
+    """The stats as a tree; few objectives have any."""
+    return {} if structure is _NO_STATS else structure.unflatten(found)

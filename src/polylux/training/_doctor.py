@@ -65,10 +65,12 @@ def watched(
     layout: Layout,
     states: Structure,
     data: Structure,
+    carried: bool,
 ) -> Callable[..., Any]:
     """The function to be staged, reporting when it is traced for ever new shapes or dtypes.
 
-    Its first group are the trainable arrays, its last three the fixed ones, states and data.
+    Its first group are the trainable arrays, or a carry that begins with them; its last three are
+    the fixed ones, states and data.
     """
     seen: dict[Signature, None] = {}
 
@@ -81,7 +83,8 @@ def watched(
         ]
 
     def look(*groups: Any) -> Any:
-        signature = _signature([a for group in (groups[0], *groups[-3:]) for a in group])
+        trainable = groups[0][0] if carried else groups[0]
+        signature = _signature([a for group in (trainable, *groups[-3:]) for a in group])
         if signature not in seen and len(seen) < _SIGNATURES_KEPT:
             if len(seen) + 1 >= _SIGNATURES_BEFORE_WARNING:
                 _complain(findings, [*seen, signature], paths())

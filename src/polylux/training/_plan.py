@@ -10,8 +10,8 @@ from polylux.cache import Cache, Entry
 from polylux.optimizers import Rule
 from polylux.spec import Spec
 from polylux.training._buffers import Buffers
-from polylux.training._call import Prepared, finished_states, gradient_tree
-from polylux.training._state import FlatStates, TrainState
+from polylux.training._call import Prepared, finished_states, gradient_tree, stats_tree
+from polylux.training._state import TrainState, advance
 from polylux.tree import Structure
 from polylux.typing import PyTree
 
@@ -37,8 +37,9 @@ class Plan:
     """
 
     __slots__ = (
-        "_are_own", "_data_kinds", "_generation", "_given", "_has_scope", "_layout", "_place",
-        "_return_gradients", "_taker", "backend", "call", "entry", "is_staged", "rule", "selector",
+        "_are_own", "_dtypes", "_generation", "_given", "_has_scope", "_layout", "_place",
+        "_return_gradients", "_taker", "_types", "backend", "call", "entry", "is_staged", "rule",
+        "selector",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +73,8 @@ class Plan:
         if not all(hasattr(a, "dtype") for a in data):  # a container of one array
             return
         self._given = selector
-        self._data_kinds = tuple([(type(a), a.dtype) for a in data])
+        self._types = [type(a) for a in data]
+        self._dtypes = [a.dtype for a in data]
         self._are_own = arrays.are_own(data, self.backend)
         self._generation = registry.generation()
         cache.latest = self
@@ -87,43 +89,34 @@ class Plan:
         taker: str | None,
     ) -> bool:
         """Whether a step with these arguments is this plan with other arrays."""
-        call = self.call
-        if (
-            state.optimizer is not self.rule
-            or state.model is not call.model
-            or taker is not self._taker
-            or return_gradients is not self._return_gradients
-            or not (selector is self._given or selector == self._given)
-            or not (
-                objective is call.objective
-                or (isinstance(objective, Spec) and objective == call.objective)
-            )
-        ):
-            return False
-        buffers, states = state._buffers, state._states
-        if (
-            buffers.given_to is not None
-            or (taker is not None and (buffers.exposed or not buffers.owned))
-            or not (buffers.made_by is self or self._suits(buffers))
-            or states.placed is None
-            or not (states.placed is self._place or states.placed == self._place)
-            or not (states.structure is call.states or states.structure == call.states)
-            or type(data) is not tuple
-            or len(data) != len(self._data_kinds)
-            or not _are_distinct(data)
-        ):
-            return False
-        for array, kind in zip(data, self._data_kinds, strict=True):
-            if (type(array), array.dtype) != kind:
-                return False
-        return self._generation == registry.generation() and self.entry.is_valid()
-
-    def _suits(self, buffers: Buffers) -> bool:
-        """Whether buffers that come from elsewhere are like those that this plan's steps make."""
+        buffers, own = state._buffers, self.call.objective
         return (
-            buffers.layout is self._layout
+            (state._plan is self or self._suits(state))
+            and taker is self._taker
+            and return_gradients is self._return_gradients
+            and (selector is self._given or selector == self._given)
+            and (objective is own or (isinstance(objective, Spec) and objective == own))
+            and buffers.given_to is None
+            and (taker is None or (buffers.owned and not buffers.exposed))
+            and type(data) is tuple
+            and list(map(type, data)) == self._types
+            and [a.dtype for a in data] == self._dtypes
+            and _are_distinct(data)
+            and self._generation == registry.generation()
+            and self.entry.is_valid()
+        )
+
+    def _suits(self, state: TrainState) -> bool:
+        """Whether a state that comes from elsewhere is like those that this plan's steps make."""
+        buffers, states, call = state._buffers, state._states, self.call
+        return (
+            state.optimizer is self.rule
+            and state.model is call.model
+            and buffers.layout is self._layout
             and buffers.placed == self._place
             and buffers.slots is not None
+            and states.placed == self._place
+            and states.structure == call.states
         )
 
     def moved(self, data: Arrays) -> Arrays:
@@ -141,14 +134,22 @@ class Plan:
         samples = buffers.samples(self.backend.namespace)
         return self.backend.precision_scope((*samples, *states, *data))
 
-    def finished_states(
-        self, former: FlatStates, aux: Arrays, structures: tuple[Structure, Structure]
-    ) -> tuple[FlatStates, Any]:
-        """The new states, and the stats as a tree."""
-        structure, stats = structures
-        if not structure.size and structure is former.structure and former.placed is self._place:
-            return former, stats.unflatten(aux)  # a model without state arrays
-        return finished_states(aux, structures, self._place)
+    def finished(
+        self,
+        state: TrainState,
+        objective: Any,
+        buffers: Buffers,
+        aux: Arrays,
+        structures: tuple[Structure, Structure],
+    ) -> tuple[TrainState, PyTree]:
+        """The state after a step, and the stats as a tree."""
+        if not aux and state._plan is self and structures[0] is state._states.structure:
+            states, stats, plan = state._states, stats_tree(structures[1], aux), self
+        else:
+            states, stats = finished_states(aux, structures, self._place)
+            knows = states.placed is self._place and states.structure == self.call.states
+            plan = self if knows else None
+        return advance(state, buffers, states, objective, plan=plan), stats
 
     def gradient_tree(
         self,

@@ -76,7 +76,9 @@ class TrainState:
     0
     """
 
-    __slots__ = ("_buffers", "_states", "cache", "model", "objective_function", "optimizer", "step")
+    __slots__ = (
+        "_buffers", "_plan", "_states", "cache", "model", "objective_function", "optimizer", "step",
+    )  # fmt: skip
 
     model: Any
     optimizer: Rule
@@ -85,6 +87,7 @@ class TrainState:
     objective_function: Any
     _buffers: Buffers
     _states: FlatStates
+    _plan: object
 
     def __init__(
         self,
@@ -108,8 +111,8 @@ class TrainState:
         trainable, fixed = layout.split(found)
         optimizer = optimizer.bound(lambda: leaf_paths(layout))
         slots, count = _read_slots(optimizer_state, optimizer, trainable)
-        buffers = Buffers(layout, trainable, fixed, slots, count)
-        _fill(self, model, optimizer, step, buffers, FlatStates.of(states), Cache(), None)
+        buffers = Buffers(layout, (trainable, slots), fixed, count)
+        _fill(self, model, optimizer, step, buffers, FlatStates.of(states), Cache())
 
     @property
     def parameters(self) -> PyTree:
@@ -167,9 +170,9 @@ class TrainState:
                 # The same arrays, so the same record of who may overwrite them.
                 buffers = self._buffers
             elif "optimizer_state" not in fields:
-                buffers.slots, buffers.count = _read_slots(
-                    self.optimizer_state, new.optimizer, buffers.trainable
-                )
+                trainable = buffers.trainable
+                slots, buffers.count = _read_slots(self.optimizer_state, new.optimizer, trainable)
+                buffers.carry = (trainable, slots)
                 # Two records hold these slots now, so neither may overwrite them without a copy.
                 self._buffers.owned = False
         _fill(
@@ -211,9 +214,7 @@ class TrainState:
         # Two states now hold these arrays: neither may overwrite them without a copy.
         self._buffers.require_present()
         self._buffers.owned = False
-        return _new(
-            self.model, self.optimizer, self.step, self._buffers, self._states, Cache(), None
-        )
+        return _new(self.model, self.optimizer, self.step, self._buffers, self._states, Cache())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TrainState:
         return self._map_arrays(_copy_arrays)
@@ -271,16 +272,22 @@ class FlatStates:
 
 def advance(
     state: TrainState,
-    *,
     buffers: Buffers,
     states: FlatStates,
     objective: Any,
-    steps: int,
+    steps: int = 1,
+    plan: object = None,
 ) -> TrainState:
-    """The state after a training function has run; it keeps the run's cache."""
-    return _new(
-        state.model, state.optimizer, state.step + steps, buffers, states, state.cache, objective
-    )
+    """The state after a training function has run; it keeps the run's cache.
+
+    `plan` is that of the step that made it, if the next step need not look at it.
+    """
+    new = object.__new__(TrainState)
+    _fill(
+        new, state.model, state.optimizer, state.step + steps, buffers, states, state.cache,
+        objective, plan,
+    )  # fmt: skip
+    return new
 
 
 def with_optimizer(state: TrainState, rule: Rule) -> TrainState:
@@ -298,10 +305,10 @@ def with_optimizer(state: TrainState, rule: Rule) -> TrainState:
             slots = dict(zip(rule.slots, rule.init(xp, buffers.trainable), strict=True))
         old = zip(former.slots, buffers.slots, strict=True)
         slots.update((name, slot) for name, slot in old if name in slots)
+        carry = (buffers.trainable, tuple(slots.values()))
         buffers = Buffers(
-            buffers.layout, buffers.trainable, buffers.fixed, tuple(slots.values()), buffers.count,
-            buffers.placed,
-        )  # fmt: skip
+            buffers.layout, carry, buffers.fixed, buffers.count, buffers.placed
+        )
     return _new(
         state.model, rule, state.step, buffers, state._states, state.cache,
         state.objective_function,
@@ -334,7 +341,8 @@ def _fill(
     buffers: Buffers,
     states: FlatStates,
     cache: Cache,
-    objective: Any,
+    objective: Any = None,
+    plan: object = None,
 ) -> None:
     put = object.__setattr__
     put(state, "model", model)
@@ -344,6 +352,7 @@ def _fill(
     put(state, "_states", states)
     put(state, "cache", cache)
     put(state, "objective_function", objective)
+    put(state, "_plan", plan)
 
 
 def _read_slots(

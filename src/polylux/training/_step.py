@@ -15,8 +15,8 @@ from polylux.training._call import Call, Prepared
 from polylux.training._doctor import check_parameters
 from polylux.training._gradients import StepResult
 from polylux.training._plan import Plan
-from polylux.training._state import TrainState, advance
-from polylux.training._update import CARRIED, Check, donated, eager_update, neutral_update
+from polylux.training._state import TrainState
+from polylux.training._update import Carry, Check, eager_update, is_donated, neutral_update
 from polylux.typing import Objective
 
 Arrays = tuple[Any, ...]
@@ -126,25 +126,19 @@ def _step(
         states, moved, scope = prepared.states, prepared.data, prepared.scope
         plan.keep(state.cache, selector, data)
     count = buffers.count + 1
-    groups: tuple[Any, ...] = (
-        buffers.trainable,
-        buffers.slots,
-        Numbers(plan.rule, plan.rule.scalars, count) if plan.is_staged else count,
-        buffers.fixed,
-        states,
-        moved,
-    )
-    if not plan.is_staged:
-        groups = (plan.call, *groups)
-    (loss, gradients, aux, trainable, slots), structures = run(
+    groups: tuple[Any, ...]
+    if plan.is_staged:
+        numbers = Numbers(plan.rule.scalars, count)
+        groups = (buffers.carry, numbers, buffers.fixed, states, moved)
+    else:
+        groups = (plan.call, buffers.carry, count, buffers.fixed, states, moved)
+    (loss, gradients, aux, carry), structures = run(
         plan.backend, scope, plan.entry.staged, *groups
     )
     if taker is not None:
         buffers.given_to = taker
-    new_states, stats = plan.finished_states(state._states, aux, structures)
     grads = plan.gradient_tree(buffers, gradients, scope) if return_gradients else None
-    buffers = buffers.updated(trainable, slots, plan)
-    state = advance(state, buffers=buffers, states=new_states, objective=objective, steps=1)
+    state, stats = plan.finished(state, objective, buffers.updated(carry), aux, structures)
     return StepResult(grads, loss, stats, state)
 
 
@@ -159,7 +153,7 @@ def _planned(
     else:
         buffers = prepared.buffers.own(backend, selector, (*prepared.data, *prepared.states))
     rule = state.optimizer
-    prepared.slots(buffers)
+    prepared.init_slots(buffers)
     is_staged = backend.is_staged(selector)
     in_place = taker is not None
     entry = prepared.entry(
@@ -168,8 +162,8 @@ def _planned(
             call, backend, selector, rule, in_place, return_gradients,
             functools.partial(check_parameters, state.cache.findings, buffers.layout),
         ),
-        donate=donated(backend, in_place),
-        carried=CARRIED,
+        carried=True,
+        donated=is_donated(backend, in_place),
         optimizer=rule.signature if is_staged else rule,
         in_place=in_place,
         return_gradients=return_gradients,
@@ -189,24 +183,17 @@ def _make_step(
     """Gradient and update in one function, for one trace (`call` given) or for every call."""
     if call is not None:
 
-        def staged(
-            trainable: Arrays, slots: Any, scalars: Any, *rest: Arrays
-        ) -> tuple[Any, Any]:
-            loss, gradients, aux, structures = call.value_and_gradient(trainable, *rest)
-            new, slots = neutral_update(
-                backend, rule, trainable, gradients, slots, scalars, check
-            )
-            return (loss, gradients if return_gradients else (), aux, new, slots), structures
+        def staged(carry: Carry, scalars: Any, *rest: Arrays) -> tuple[Any, Any]:
+            loss, gradients, aux, structures = call.value_and_gradient(carry[0], *rest)
+            carry = neutral_update(backend, rule, carry, gradients, scalars, check)
+            return (loss, gradients if return_gradients else (), aux, carry), structures
 
         return staged
 
     update = eager_update(backend, selector, rule, in_place, check)
 
-    def eager(
-        call: Call, trainable: Arrays, slots: Any, count: int, *rest: Arrays
-    ) -> tuple[Any, Any]:
-        loss, gradients, aux, structures = call.value_and_gradient(trainable, *rest)
-        new, slots = update(trainable, gradients, slots, count)
-        return (loss, gradients, aux, new, slots), structures
+    def eager(call: Call, carry: Carry, count: int, *rest: Arrays) -> tuple[Any, Any]:
+        loss, gradients, aux, structures = call.value_and_gradient(carry[0], *rest)
+        return (loss, gradients, aux, update(carry, gradients, count)), structures
 
     return eager

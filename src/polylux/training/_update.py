@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from polylux.backend import Backend, Capability
@@ -10,20 +10,18 @@ from polylux.optimizers import Rule
 from polylux.selectors import ADType
 
 Arrays = tuple[Any, ...]
+Carry = Sequence[Any]
+"""Parameters and optimizer slots."""
+
 Check = Callable[[Arrays, Arrays], None]
 """Looks at the parameters before and after."""
 
 
 def neutral_update(
-    backend: Backend,
-    rule: Rule,
-    trainable: Arrays,
-    gradients: Arrays,
-    slots: Any,
-    scalars: Any,
-    check: Check,
-) -> tuple[Arrays, Any]:
+    backend: Backend, rule: Rule, carry: Carry, gradients: Arrays, scalars: Any, check: Check
+) -> Carry:
     """One update by the rule's own array code."""
+    trainable, slots = carry
     steps, slots = rule.update(backend.namespace, scalars, gradients, trainable, slots)
     new = tuple(p - step for p, step in zip(trainable, steps, strict=True))
     check(trainable, new)
@@ -32,23 +30,16 @@ def neutral_update(
 
 def eager_update(
     backend: Backend, selector: ADType, rule: Rule, in_place: bool, check: Check
-) -> Callable[[Arrays, Arrays, Any, int], tuple[Arrays, Any]]:
+) -> Callable[[Carry, Arrays, int], Carry]:
     """The update of one call after another: the backend's fused one, or else the rule's own."""
     fused = backend.fused_update(rule, in_place, selector)
     if fused is not None:
-        return fused
-    return lambda trainable, gradients, slots, count: neutral_update(
-        backend, rule, trainable, gradients, slots, rule.scalars(count), check
+        return lambda carry, gradients, count: fused(carry[0], gradients, carry[1], count)
+    return lambda carry, gradients, count: neutral_update(
+        backend, rule, carry, gradients, rule.scalars(count), check
     )
 
 
-CARRIED = ((0, 3), (1, 4))
-"""In a whole step: parameters and slots come in as groups 0 and 1, and go out as 3 and 4."""
-
-CARRIED_BY_UPDATE = ((0, 0), (1, 1))
-"""The same in an update alone."""
-
-
-def donated(backend: Backend, in_place: bool) -> tuple[int, ...]:
-    """Which groups of a staged update may be overwritten: parameters and slots come first."""
-    return (0, 1) if in_place and Capability.DONATION in backend.capabilities else ()
+def is_donated(backend: Backend, in_place: bool) -> bool:
+    """Whether a staged update overwrites what it is given."""
+    return in_place and Capability.DONATION in backend.capabilities

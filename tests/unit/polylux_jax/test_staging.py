@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 import traceback
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from polylux.backend import Numbers
 from polylux.selectors import AutoJax
 from polylux_jax._backend import JaxBackend
 
@@ -55,37 +57,62 @@ def test_groups_nest_and_come_back_nested() -> None:
     assert (first.shape, second.shape, empty, static) == ((1,), (2,), (), "s")
 
 
+def stepped(
+    factors: tuple[float, ...], carry: Any, staged: Any, update: int = 1
+) -> tuple[Any, Any]:
+    """One call of a staged step with these floats: what it computes, and the next carry."""
+    (result, carry), _ = staged(carry, Numbers(lambda _: factors, update))
+    return result, carry
+
+
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_floats_are_no_constants_of_the_trace(count: int) -> None:
     runs = []
 
-    def function(x: Any, floats: Any) -> Any:
+    def function(carry: Any, floats: Any) -> Any:
         runs.append(len(floats))
+        (x,) = carry
         for f in floats:
             x = x * f
-        return x, None
+        return (x, carry), None
 
-    staged = BACKEND.stage(function, JAX)
-    assert float(staged(ones(), (2.0,) * count)[0]) == 2.0**count
-    assert float(staged(ones(), (5.0,) * count)[0]) == 5.0**count
+    staged = BACKEND.stage(function, JAX, carried=True)
+    for factor in (2.0, 5.0):
+        result, _ = stepped((factor,) * count, (ones(),), staged)
+        assert float(result) == factor**count
     assert runs == [count]
+
+
+def product(carry: Any, floats: Any) -> Any:
+    return (tuple(carry[0] * f for f in floats), carry), None
 
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_floats_do_not_promote(dtype: str, count: int) -> None:
-    staged = BACKEND.stage(lambda x, floats: (tuple(x * f for f in floats), None), JAX)
-    results, _ = staged(ones(2, dtype=dtype), (0.5,) * count)
+    staged = BACKEND.stage(product, JAX, carried=True)
+    results, _ = stepped((0.5,) * count, (ones(2, dtype=dtype),), staged)
     assert [str(r.dtype) for r in results] == [dtype] * count
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_floats_are_double_inside_the_precision_scope(count: int) -> None:
     (x,) = BACKEND.from_host([np.ones(())], JAX)
-    staged = BACKEND.stage(lambda x, floats: (tuple(x * f for f in floats), None), JAX)
+    staged = BACKEND.stage(product, JAX, carried=True)
     with BACKEND.precision_scope([x]):
-        results, _ = staged(x, (0.1,) * count)
+        results, _ = stepped((0.1,) * count, (x,), staged)
     assert [float(r) for r in results] == [0.1] * count
+
+
+def test_floats_follow_their_function_and_their_update() -> None:
+    staged = BACKEND.stage(product, JAX, carried=True)
+    carry: Any = (ones(),)
+    # One sequence after another, from any update, and again: each row belongs to its own update.
+    for slope, updates in ((1.0, range(1, 6)), (2.0, range(6, 9)), (2.0, (3, 4, 4, 9))):
+        function = functools.partial(lambda slope, update: (slope * update,), slope)
+        for update in updates:
+            ((result,), carry), _ = staged(carry, Numbers(function, update))
+            assert float(result) == slope * update
 
 
 def test_one_staged_function_serves_both_precisions() -> None:
@@ -97,27 +124,51 @@ def test_one_staged_function_serves_both_precisions() -> None:
     assert (float(single), float(double)) == (float(np.float32(1) / np.float32(3)), 1 / 3)
 
 
+def add_one(carry: Any, floats: Any, *rest: Any) -> Any:
+    return (jax.tree.map(lambda a: a + 1, carry),), None
+
+
+def donating(function: Any) -> Any:
+    staged = BACKEND.stage(function, JAX, carried=True, donated=True)
+    return lambda *groups: staged(groups[0], Numbers(lambda _: (0.0,), 1), *groups[1:])
+
+
+# Many numbers in separate buffers, or few in one vector.
+@pytest.mark.parametrize("size", [4, 100_000])
+def test_a_carry_comes_back_as_tuples_and_goes_round(size: int) -> None:
+    staged = donating(add_one)
+    carry: Any = ((ones(size), ones(2, 3)), (ones(),))
+    for _ in range(3):
+        (carry,), _ = staged(carry, ones())
+    (first, second), (third,) = carry
+    assert (len(carry), len(carry[0])) == (2, 2)
+    assert [a.shape for a in (first, second, third)] == [(size,), (2, 3), ()]
+    assert [float(jnp.max(a)) for a in (first, second, third)] == [4.0] * 3
+
+
 def test_donated_buffers_are_given_away_and_the_others_stay() -> None:
-    staged = BACKEND.stage(lambda a, b: ((a[0] + b,), None), JAX, (0,))
     a, b = ones(4), ones(4)
-    (result,), _ = staged((a,), b)
+    ((result,),), _ = donating(lambda carry, floats, b: (((carry[0] + b,),), None))((a,), b)
     assert result.tolist() == [2.0] * 4
     assert a.is_deleted()
     assert b.tolist() == [1.0] * 4
 
 
-def test_a_donated_buffer_without_a_place_in_the_result_gives_no_warning() -> None:
-    # Warnings are errors here.
-    staged = BACKEND.stage(lambda a, b: (jnp.sum(a[0]) + a[1] + b, "kept"), JAX, (0,))
-    result, static = staged((ones(4), ones()), ones())
-    assert (float(result), static) == (6.0, "kept")
+def test_a_carry_whose_dtype_drifts_keeps_its_values() -> None:
+    def drift(carry: Any, floats: Any) -> Any:
+        a, b = carry
+        return ((a.astype(jnp.float16), b + 1),), None
+
+    staged = BACKEND.stage(drift, JAX, carried=True)
+    (carry,), _ = staged((ones(2) / 3, ones(3)), Numbers(lambda _: (0.0,), 1))
+    assert [(str(a.dtype), a.shape) for a in carry] == [("float16", (2,)), ("float32", (3,))]
+    assert float(carry[0][0]) == float(np.float16(np.float32(1) / np.float32(3)))
 
 
 def test_donation_does_not_change_a_numpy_view_taken_before() -> None:
-    staged = BACKEND.stage(lambda a: (a + 1, None), JAX, (0,))
     a = ones(1000)
     view = BACKEND.to_host([a])[0]
-    staged(a)
+    donating(add_one)((a,))
     assert view.tolist() == [1.0] * 1000
 
 
@@ -138,14 +189,15 @@ def test_results_are_not_weakly_typed() -> None:
 
 
 def test_gradients_are_taken_inside() -> None:
-    def step(leaves: Any, scale: Any) -> Any:
+    def step(carry: Any, scale: Any) -> Any:
         value, gradients, _ = BACKEND.value_and_gradient(
-            lambda x: (jnp.sum(x * x), ()), leaves, JAX
+            lambda x: (jnp.sum(x * x), ()), carry, JAX
         )
-        new = tuple(x - scale[0] * g for x, g in zip(leaves, gradients, strict=True))
+        new = tuple(x - scale[0] * g for x, g in zip(carry, gradients, strict=True))
         return (value, new), None
 
-    (value, (new,)), _ = BACKEND.stage(step, JAX)((ones(2),), (0.25, 0.0))
+    staged = BACKEND.stage(step, JAX, carried=True)
+    value, (new,) = stepped((0.25, 0.0), (ones(2),), staged)
     assert (float(value), new.tolist()) == (2.0, [0.5, 0.5])
 
 
@@ -164,12 +216,12 @@ def test_an_exception_of_the_function_passes_through_with_its_own_traceback() ->
 
 
 def test_a_failed_trace_leaves_donated_arrays_whole() -> None:
-    def fails(x: Any) -> Any:
+    def fails(*groups: Any) -> Any:
         raise KeyError
 
     x = ones(3)
     with pytest.raises(KeyError):
-        BACKEND.stage(fails, JAX, (0,))(x)
+        donating(fails)((x,))
     assert x.tolist() == [1.0, 1.0, 1.0]
 
 

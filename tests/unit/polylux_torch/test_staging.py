@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from polylux.backend import Numbers
 from polylux.errors import LeakedTracerError, OptionError, UnsupportedError
 from polylux.selectors import AutoTorch
 from polylux_torch._backend import TorchBackend
@@ -26,9 +27,9 @@ needs_compiler = pytest.mark.skipif(
 
 
 def stage(
-    function: Callable[..., Any], donate: tuple[int, ...] = (), selector: Any = TRACED
+    function: Callable[..., Any], *, donated: bool = False, selector: Any = TRACED
 ) -> Any:
-    return BACKEND.stage(function, selector, donate)
+    return BACKEND.stage(function, selector, carried=donated, donated=donated)
 
 
 class Counted:
@@ -47,8 +48,9 @@ def batch(rows: int) -> torch.Tensor:
     return torch.arange(rows * 3.0, dtype=torch.float64).reshape(rows, 3)
 
 
-def step(parameters: Any, slots: Any, scalars: Any, data: Any) -> Any:
+def step(carry: Any, scalars: Any, data: Any) -> Any:
     """One step of momentum on the squares of x @ w; a factor depends on the number of rows."""
+    parameters, slots = carry
     (x,) = data
     factor = 2.0 if x.shape[0] > 20 else 1.0
 
@@ -58,7 +60,7 @@ def step(parameters: Any, slots: Any, scalars: Any, data: Any) -> Any:
     loss, gradients, aux = BACKEND.value_and_gradient(function, parameters, TRACED)
     moments = tuple(0.5 * m + g for m, g in zip(slots[0], gradients, strict=True))
     new = tuple(p - scalars[0] * m for p, m in zip(parameters, moments, strict=True))
-    return (loss, gradients, aux, new, (moments,)), {"rows": x.shape[0], "name": "step"}
+    return (loss, gradients, aux, (new, (moments,))), {"rows": x.shape[0], "name": "step"}
 
 
 def start() -> tuple[Any, Any]:
@@ -73,34 +75,34 @@ SIZES = (8, 8, 5, 6, 30, 40, 7, 1, 2)
 """Two traces at 8 and 5, one for the other factor at 30, one for the single row."""
 
 
-def check_run(selector: AutoTorch, donate: tuple[int, ...]) -> Counted:
+def check_run(selector: AutoTorch, donated: bool) -> Counted:
     counted = Counted(step)
-    staged = stage(counted, donate, selector)
-    (ps, slots), (eager_ps, eager_slots) = start(), start()
+    staged = stage(counted, donated=donated, selector=selector)
+    carry, eager_carry = start(), start()
     for i, rows in enumerate(SIZES):
-        scalars = (1e-3 / (1 + i),)
-        buffers = [p.data_ptr() for p in ps]
-        result, static = staged(ps, slots, scalars, (batch(rows),))
-        expected, _ = step(eager_ps, eager_slots, scalars, (batch(rows),))
+        numbers = Numbers(lambda update: (1e-3 / (1 + update),), i)
+        buffers = [p.data_ptr() for p in carry[0]]
+        result, static = staged(carry, numbers, (batch(rows),))
+        expected, _ = step(eager_carry, numbers, (batch(rows),))
         torch.testing.assert_close(result, expected, rtol=1e-13, atol=1e-13)
         assert static == {"rows": rows, "name": "step"}
         assert type(static["rows"]) is int
-        if donate:
-            assert [p.data_ptr() for p in result[3]] == buffers
-        _, _, (aux,), ps, slots = result
-        assert aux.data_ptr() != ps[0].data_ptr()
-        eager_ps, eager_slots = expected[3], expected[4]
+        _, _, (aux,), carry = result
+        if donated:
+            assert [p.data_ptr() for p in carry[0]] == buffers
+        assert aux.data_ptr() != carry[0][0].data_ptr()
+        eager_carry = expected[3]
     return counted
 
 
-@pytest.mark.parametrize("donate", [(), (0, 1)], ids=["kept", "donated"])
-def test_staged_run_is_the_eager_run_at_every_size(donate: tuple[int, ...]) -> None:
-    check_run(TRACED, donate)
+@pytest.mark.parametrize("donated", [False, True], ids=["kept", "donated"])
+def test_staged_run_is_the_eager_run_at_every_size(donated: bool) -> None:
+    check_run(TRACED, donated)
 
 
 @needs_compiler
 def test_compiled_run_is_the_eager_run_at_every_size() -> None:
-    check_run(AutoTorch(compile=True), (0, 1))
+    check_run(AutoTorch(compile=True), donated=True)
 
 
 def test_second_size_of_a_dimension_is_the_last_that_is_traced() -> None:
@@ -165,7 +167,7 @@ def test_results_never_share_memory_with_a_donated_buffer_or_with_each_other() -
     def function(x: Any) -> Any:
         return (x[:1], x.expand(2, 3), x, x * 2, x + 0, x.detach()), None
 
-    staged = stage(function, (0,))
+    staged = stage(function, donated=True)
     x = torch.tensor([1.0, 2.0, 3.0])
     results, _ = staged(x)
     expected = [t.clone() for t in function(torch.tensor([1.0, 2.0, 3.0]))[0]]
@@ -174,8 +176,8 @@ def test_results_never_share_memory_with_a_donated_buffer_or_with_each_other() -
 
 
 def test_swapped_donated_buffers_keep_their_values() -> None:
-    staged = stage(lambda a, b: ((b, a), None), (0, 1))
-    (first, second), _ = staged(torch.ones(2), torch.zeros(2))
+    staged = stage(lambda carry: ((carry[1], carry[0]), None), donated=True)
+    (first, second), _ = staged((torch.ones(2), torch.zeros(2)))
     assert (first.tolist(), second.tolist()) == ([0.0, 0.0], [1.0, 1.0])
 
 
@@ -223,10 +225,9 @@ def test_tracing_is_seen_inside_the_trace_only() -> None:
 @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
 def test_contexts_of_the_user_do_not_matter(context: Any) -> None:
     staged = stage(step)
-    parameters, slots = start()
     with context():
-        (_, gradients, _, _, _), _ = staged(parameters, slots, (0.1,), (batch(4),))
-    expected, _ = step(parameters, slots, (0.1,), (batch(4),))
+        (_, gradients, _, _), _ = staged(start(), (0.1,), (batch(4),))
+    expected, _ = step(start(), (0.1,), (batch(4),))
     torch.testing.assert_close(gradients, expected[1], rtol=1e-13, atol=0)
     assert not any(g.is_inference() for g in gradients)
 
