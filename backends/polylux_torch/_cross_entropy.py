@@ -15,8 +15,9 @@ import torch
 from polylux.backend import PartialKernel
 from polylux_torch._fused import MEAN, Found, Neutral, definition, is_eager, run
 
-# Without the Python around it in `torch.nn.functional`.
+# Without the Python around them in `torch.nn.functional`.
 _cross_entropy_loss: Callable[..., Any] = torch._C._nn.cross_entropy_loss
+_nll_loss: Callable[..., Any] = torch._C._nn.nll_loss_nd
 
 _LARGE = 2**14
 """Entries from which a pass over the arrays costs more than an operation does by itself."""
@@ -57,8 +58,13 @@ def _by_torch(z: Any, target: Any, dim: int) -> Any | None:
         return loss if loss.item() >= _UNCERTAIN else None
     if z.dtype != torch.float32:
         return None
-    wide = target.long() if is_labels else target.double()
-    loss = _cross_entropy_loss(z.double(), wide, None, MEAN, _NO_LABEL)
+    logarithms = torch.log_softmax(z, 1, torch.float64)
+    if is_labels:
+        loss = _nll_loss(logarithms, target.long(), None, MEAN, _NO_LABEL)
+    else:
+        # Two nodes of the graph, where torch's own loss has four after the logarithms.
+        shares = target.double().mul_(-1 / len(z))
+        loss = torch.dot(logarithms.view(-1), shares.view(-1))
     return loss.float() if loss.item() >= _CERTAIN else None
 
 

@@ -9,26 +9,32 @@ import torch
 
 Tensors = list[Any]
 Kernel = Callable[[Tensors, Tensors, list[Tensors], int], None]
+Apply = Callable[[tuple[Any, ...], int], None]
+Bind = Callable[[Tensors, list[Tensors]], Apply]
 
 
-def widened(make: Callable[[Any], Kernel]) -> Callable[[Any], Kernel]:
-    """Kernels that compute float16 and bfloat16 in float32, as torch's fused ones do."""
+def bound(make: Callable[[Any], Kernel]) -> Callable[[Any], Bind]:
+    """Kernels that take their tensors first, and compute float16 and bfloat16 in float32."""
 
-    def make_widened(rule: Any) -> Kernel:
+    def make_bound(rule: Any) -> Bind:
         kernel = make(rule)
 
-        def update(p: Tensors, g: Tensors, slots: list[Tensors], count: int) -> None:
+        def bind(p: Tensors, slots: list[Tensors]) -> Apply:
             if p[0].dtype.itemsize >= 4:
-                return kernel(p, g, slots, count)
-            targets = [p, *slots]
-            wide = [[a.float() for a in group] for group in targets]
-            kernel(wide[0], [a.float() for a in g], wide[1:], count)
-            for group, values in zip(targets, wide, strict=True):
-                torch._foreach_copy_(group, values)
+                return lambda gradients, count: kernel(p, list(gradients), slots, count)
 
-        return update
+            def widened(gradients: tuple[Any, ...], count: int) -> None:
+                targets = [p, *slots]
+                wide = [[a.float() for a in group] for group in targets]
+                kernel(wide[0], [a.float() for a in gradients], wide[1:], count)
+                for group, values in zip(targets, wide, strict=True):
+                    torch._foreach_copy_(group, values)
 
-    return make_widened
+            return widened
+
+        return bind
+
+    return make_bound
 
 
 def _update_moments(rule: Any, g: Tensors, m: Tensors, v: Tensors) -> None:
@@ -141,12 +147,12 @@ def _adadelta(rule: Any) -> Kernel:
     return kernel
 
 
-KERNELS: dict[str, Callable[[Any], Kernel]] = {
-    "rmsprop": _rmsprop,
-    "radam": _radam,
-    "nadam": _nadam,
-    "adamax": _adamax,
-    "adabelief": _adabelief,
-    "adadelta": _adadelta,
+KERNELS: dict[str, Callable[[Any], Bind]] = {
+    "rmsprop": bound(_rmsprop),
+    "radam": bound(_radam),
+    "nadam": bound(_nadam),
+    "adamax": bound(_adamax),
+    "adabelief": bound(_adabelief),
+    "adadelta": bound(_adadelta),
 }
 """By the kind of the rule; each for lists that are not empty, in place."""

@@ -16,7 +16,11 @@ from polylux_torch._namespace import namespace
 
 Arrays = tuple[Any, ...]
 Update = Callable[[Arrays, Arrays, tuple[Arrays, ...], int], tuple[Arrays, tuple[Arrays, ...]]]
-Kernel = Callable[[list[Any], list[Any], list[list[Any]], int], None]
+Apply = Callable[[Arrays, int], None]
+"""`apply(gradients, count)`: an update of the tensors that it is bound to."""
+
+Kernel = Callable[[list[Any], list[list[Any]]], Apply]
+"""`kernel(parameters, slots)`: the update bound to these, which are of one dtype."""
 
 # Between these no square of an entry vanishes or overflows in float32 so that it would show.
 _SMALLEST_NORM, _LARGEST_NORM = 1e-12, 1e12
@@ -31,55 +35,74 @@ def fused_update(rule: Any, in_place: bool) -> Update | None:
 
 
 def _update_by(kernel: Kernel, in_place: bool) -> Update:
+    # Of the latest call in place, which the next one mostly continues: what it returned, and the
+    # kernel bound to that. Replaced as a whole, since several threads may step.
+    known: tuple[Any, Any, Apply] | None = None
+
     def update(
         parameters: Arrays, gradients: Arrays, slots: tuple[Arrays, ...], count: int
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
+        nonlocal known
         # Kernels walk memory without looking at strides, so all must be contiguous.
-        if not in_place or not _is_contiguous(parameters, *slots):
-            with torch.inference_mode(False):
-                parameters = _copies(parameters)
-                slots = tuple(map(_copies, slots))
-        if not _is_contiguous(gradients):
+        if not all(map(torch.Tensor.is_contiguous, gradients)):
             gradients = tuple(g.contiguous() for g in gradients)
-        if not parameters:  # kernels refuse empty lists
-            return parameters, slots
-        with torch.no_grad():
-            if len({p.dtype for p in parameters}) == 1:
-                kernel(list(parameters), list(gradients), [list(s) for s in slots], count)
-            else:
-                _by_dtype(kernel, parameters, gradients, slots, count)
+        latest = known
+        if latest is None or latest[0] is not parameters or latest[1] is not slots:
+            if not in_place or not _is_contiguous(parameters, *slots):
+                with torch.inference_mode(False):
+                    parameters = _copies(parameters)
+                    slots = tuple(map(_copies, slots))
+            latest = (parameters, slots, _by_dtype(kernel, parameters, slots))
+            if in_place:
+                known = latest
+        # `torch.no_grad` costs as much as some kernels.
+        is_recording = torch.is_grad_enabled()
+        _set_grad_enabled(False)
+        try:
+            latest[2](gradients, count)
+        finally:
+            _set_grad_enabled(is_recording)
         return parameters, slots
 
     return update
 
 
-def _by_dtype(
-    kernel: Kernel, parameters: Arrays, gradients: Arrays, slots: tuple[Arrays, ...], count: int
-) -> None:
-    for dtype in {p.dtype for p in parameters}:
-        places = [i for i, p in enumerate(parameters) if p.dtype is dtype]
-        kernel(
-            [parameters[i] for i in places],
-            [gradients[i] for i in places],
-            [[slot[i] for i in places] for slot in slots],
-            count,
-        )
+_set_grad_enabled: Callable[[bool], None] = torch._C._set_grad_enabled
+
+
+def _by_dtype(kernel: Kernel, parameters: Arrays, slots: tuple[Arrays, ...]) -> Apply:
+    """The kernel bound to these, of which each call takes one dtype only."""
+    kinds = {p.dtype: None for p in parameters}  # none at all: kernels refuse empty lists
+    if len(kinds) == 1:
+        return kernel(list(parameters), [list(slot) for slot in slots])
+    bound = []
+    for kind in kinds:
+        places = [i for i, p in enumerate(parameters) if p.dtype is kind]
+        own = [[slot[i] for i in places] for slot in slots]
+        bound.append((places, kernel([parameters[i] for i in places], own)))
+
+    def apply(gradients: Arrays, count: int) -> None:
+        for places, part in bound:
+            part(tuple([gradients[i] for i in places]), count)
+
+    return apply
 
 
 def _sgd(rule: Any) -> Kernel:
     momentum, nesterov = rule.momentum, rule.nesterov
 
-    def kernel(
-        parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
-    ) -> None:
-        # A buffer of zeros gives torch's first step too, so there is no first step to tell apart.
-        torch._fused_sgd_(
-            parameters, gradients, slots[0] if slots else [],
-            weight_decay=0.0, momentum=momentum, dampening=0.0, nesterov=nesterov,
-            lr=rule.value("learning_rate", count), maximize=False, is_first_step=False,
-        )  # fmt: skip
+    def bind(parameters: list[Any], slots: list[list[Any]]) -> Apply:
+        def apply(gradients: Arrays, count: int) -> None:
+            # A buffer of zeros gives torch's first step too: there is no first step to tell apart.
+            torch._fused_sgd_(
+                parameters, gradients, slots[0] if slots else [],
+                weight_decay=0.0, momentum=momentum, dampening=0.0, nesterov=nesterov,
+                lr=rule.value("learning_rate", count), maximize=False, is_first_step=False,
+            )  # fmt: skip
 
-    return kernel
+        return apply
+
+    return bind
 
 
 def _adam(rule: Any) -> Kernel:
@@ -93,32 +116,47 @@ def _adamw(rule: Any) -> Kernel:
 def _adam_by(fused: Callable[..., Any], rule: Any, weight_decay: Callable[[int], float]) -> Kernel:
     (beta1, beta2), epsilon = rule.betas, rule.epsilon
 
-    def kernel(
-        parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
-    ) -> None:
-        first, second, *largest = slots
-        step = torch.full((), count, dtype=torch.float32, device=parameters[0].device)
-        fused(
-            parameters, gradients, first, second, *(largest or [[]]), [step] * len(parameters),
-            lr=rule.value("learning_rate", count), beta1=beta1, beta2=beta2,
-            weight_decay=weight_decay(count), eps=epsilon, amsgrad=bool(largest), maximize=False,
-        )  # fmt: skip
+    def bind(parameters: list[Any], slots: list[list[Any]]) -> Apply:
+        first, second, *rest = slots
+        largest = rest[0] if rest else []
+        step = _step_like(parameters[0])
+        steps = [step] * len(parameters)
 
-    return kernel
+        def apply(gradients: Arrays, count: int) -> None:
+            step.fill_(count)
+            fused(
+                parameters, gradients, first, second, largest, steps,
+                lr=rule.value("learning_rate", count), beta1=beta1, beta2=beta2,
+                weight_decay=weight_decay(count), eps=epsilon, amsgrad=bool(rest), maximize=False,
+            )  # fmt: skip
+
+        return apply
+
+    return bind
 
 
 def _adagrad(rule: Any) -> Kernel:
-    def kernel(
-        parameters: list[Any], gradients: list[Any], slots: list[list[Any]], count: int
-    ) -> None:
-        step = torch.full((), count, dtype=torch.float32, device=parameters[0].device)
-        torch._fused_adagrad_(
-            parameters, gradients, slots[0], [step] * len(parameters),
-            lr=rule.value("learning_rate", count), lr_decay=0.0, weight_decay=0.0,
-            eps=rule.epsilon, maximize=False,
-        )  # fmt: skip
+    def bind(parameters: list[Any], slots: list[list[Any]]) -> Apply:
+        step = _step_like(parameters[0])
+        steps = [step] * len(parameters)
 
-    return kernel
+        def apply(gradients: Arrays, count: int) -> None:
+            step.fill_(count)
+            torch._fused_adagrad_(
+                parameters, gradients, slots[0], steps,
+                lr=rule.value("learning_rate", count), lr_decay=0.0, weight_decay=0.0,
+                eps=rule.epsilon, maximize=False,
+            )  # fmt: skip
+
+        return apply
+
+    return bind
+
+
+def _step_like(parameter: Any) -> Any:
+    """A number of the step, as torch's kernels take it."""
+    with torch.inference_mode(False):
+        return torch.zeros((), dtype=torch.float32, device=parameter.device)
 
 
 _KERNELS: dict[str, Callable[[Any], Kernel]] = {
@@ -127,7 +165,7 @@ _KERNELS: dict[str, Callable[[Any], Kernel]] = {
     "adamw": _adamw,
     "amsgrad": _adam,
     "adagrad": _adagrad,
-    **{kind: _foreach.widened(make) for kind, make in _foreach.KERNELS.items()},
+    **_foreach.KERNELS,
 }
 
 

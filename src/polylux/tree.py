@@ -116,7 +116,7 @@ class Structure:
         Number of distinct arrays.
     """
 
-    __slots__ = ("_hash", "_plain", "size", "slots", "statics", "treedef")
+    __slots__ = ("_empty", "_hash", "_plain", "size", "slots", "statics", "treedef")
 
     def __init__(
         self, treedef: optree.PyTreeSpec, slots: tuple[int, ...], statics: tuple[Any, ...]
@@ -128,6 +128,7 @@ class Structure:
         # Most trees hold arrays only, each once: then the flat tuple goes to optree as it is.
         self._plain = slots == tuple(range(len(slots)))
         self._hash: int | None = None
+        self._empty: Any = None  # not looked at yet
 
     def unflatten(self, arrays: Sequence[Any]) -> PyTree:
         """The tree again, with `arrays` (in the order that `flatten` gave) in it."""
@@ -136,6 +137,18 @@ class Structure:
         statics = iter(self.statics)
         leaves = [arrays[slot] if slot >= 0 else next(statics) for slot in self.slots]
         return optree.tree_unflatten(self.treedef, leaves)
+
+    def is_of_empty(self, tree: PyTree) -> bool:
+        """Whether both this and the tree are nothing but the same nested dicts.
+
+        As the states of most models; to see that takes a quarter of the time of flattening.
+        """
+        if self.slots:
+            return False
+        if self._empty is None:
+            empty = self.unflatten(())
+            self._empty = empty if _are_equal_dicts(empty, empty) else ()
+        return _are_equal_dicts(tree, self._empty)
 
     def paths(self) -> list[str]:
         """Where each array first occurs, as Python would spell it: `['layer_1']['weight']`."""
@@ -181,6 +194,16 @@ class Structure:
 
     def __repr__(self) -> str:
         return f"Structure({self.treedef}, {self.size} arrays, statics={self.statics!r})"
+
+
+def _are_equal_dicts(a: Any, b: Any) -> bool:
+    """Whether two trees are the same nested dicts, without leaves."""
+    if type(a) is not dict or type(b) is not dict or len(a) != len(b):
+        return False
+    for key, value in a.items():
+        if key not in b or not _are_equal_dicts(value, b[key]):
+            return False
+    return True
 
 
 def flatten(tree: PyTree, is_array: IsArray) -> tuple[tuple[Any, ...], Structure]:

@@ -73,7 +73,10 @@ class Call:
             )
         loss, new_states, stats = result
         require_real_scalar(loss, self.backend, self.selector, "the loss")
-        state_arrays, state_structure = tree.flatten(new_states, self._is_own)
+        state_arrays: Arrays = ()
+        state_structure = self.states
+        if not state_structure.is_of_empty(new_states):
+            state_arrays, state_structure = tree.flatten(new_states, self._is_own)
         if states and state_structure == self.states:
             check_states(self.findings, state_structure, states, state_arrays)
         if type(stats) is dict and not stats:  # as of every loss

@@ -144,7 +144,8 @@ class Plan:
     ) -> tuple[TrainState, PyTree]:
         """The state after a step, and the stats as a tree."""
         if not aux and state._plan is self and structures[0] is state._states.structure:
-            states, stats, plan = state._states, stats_tree(structures[1], aux), self
+            plan: Plan | None = self
+            states, stats = state._states, stats_tree(structures[1], aux)
         else:
             states, stats = finished_states(aux, structures, self._place)
             knows = states.placed is self._place and states.structure == self.call.states
