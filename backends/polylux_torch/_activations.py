@@ -28,7 +28,7 @@ _FAR = 40.0
 _FAR_APPROXIMATE = 30.0
 """Beyond these the normal tail, or its approximation, is 0 in float64."""
 
-_BLOCK = 2**16
+_BLOCK = 2**15
 """Entries: a block's few arrays stay in the processor's cache."""
 
 
@@ -91,21 +91,23 @@ def _gelu_by_parts(x: Any, approximate: bool = False) -> Any:
 def _gelu_in_blocks(x: Any, _: None, is_wanted: bool) -> Found:
     """The value, and the slope Phi(x) + x phi(x) if it is wanted, from u = -x / sqrt(2)."""
     shape, x = x.shape, x.reshape(-1)
-    is_far = not math.isfinite(x.sum().item())  # 0 * inf is NaN
     value = torch.empty_like(x)
-    slope = torch.empty_like(x) if is_wanted else None
-    for start in range(0, x.numel(), _BLOCK):
-        place = slice(start, start + _BLOCK)
-        near = x[place].clamp(min=-_FAR) if is_far else x[place]
-        u = near * -math.sqrt(0.5)
-        share = u.erfc().mul_(0.5)
-        torch.mul(near, share, out=value[place])
-        if slope is not None:
+    slope = torch.empty_like(x) if is_wanted else value
+    scratch, zero = x.new_empty(min(_BLOCK, x.numel())), x.new_zeros(())
+    for near, y, s in zip(x.split(_BLOCK), value.split(_BLOCK), slope.split(_BLOCK), strict=True):
+        u = torch.mul(near, -math.sqrt(0.5), out=scratch[: len(near)])
+        is_far = not math.isfinite(u.sum().item())  # 0 * inf is NaN
+        if is_far:
+            near = near.clamp(min=-_FAR)
+            torch.mul(near, -math.sqrt(0.5), out=u)
+        torch.erfc(u, out=y).mul_(0.5)
+        if is_wanted:
             if is_far:
                 u.clamp_(min=-_FAR)
-            gauss = (u * u).neg_().exp_().mul_(u)
-            torch.add(share, gauss, alpha=-math.sqrt(1 / math.pi), out=slope[place])
-    return value.view(shape), slope if slope is None else slope.view(shape)
+            torch.addcmul(zero, u, u, value=-1, out=s).exp_()
+            torch.addcmul(y, s, u, value=-math.sqrt(1 / math.pi), out=s)
+        y.mul_(near)
+    return value.view(shape), slope.view(shape) if is_wanted else None
 
 
 def _gelu(x: Any, approximate: bool = False) -> Any:
