@@ -94,19 +94,20 @@ def _gelu_in_blocks(x: Any, _: None, is_wanted: bool) -> Found:
     value = torch.empty_like(x)
     slope = torch.empty_like(x) if is_wanted else value
     scratch, zero = x.new_empty(min(_BLOCK, x.numel())), x.new_zeros(())
-    for near, y, s in zip(x.split(_BLOCK), value.split(_BLOCK), slope.split(_BLOCK), strict=True):
-        u = torch.mul(near, -math.sqrt(0.5), out=scratch[: len(near)])
+    for near, y, s in zip(*[torch.split(a, _BLOCK) for a in (x, value, slope)], strict=True):
+        # A factor as `alpha` or `value` costs no tensor of its own.
+        u = torch.add(zero, near, alpha=-math.sqrt(0.5), out=scratch[: len(near)])
         is_far = not math.isfinite(u.sum().item())  # 0 * inf is NaN
         if is_far:
             near = near.clamp(min=-_FAR)
-            torch.mul(near, -math.sqrt(0.5), out=u)
-        torch.erfc(u, out=y).mul_(0.5)
+            torch.add(zero, near, alpha=-math.sqrt(0.5), out=u)
+        torch.erfc(u, out=y)
         if is_wanted:
             if is_far:
                 u.clamp_(min=-_FAR)
             torch.addcmul(zero, u, u, value=-1, out=s).exp_()
-            torch.addcmul(y, s, u, value=-math.sqrt(1 / math.pi), out=s)
-        y.mul_(near)
+            torch.addcmul(zero, s, u, value=-math.sqrt(1 / math.pi), out=s).add_(y, alpha=0.5)
+        torch.addcmul(zero, y, near, value=0.5, out=y)
     return value.view(shape), slope.view(shape) if is_wanted else None
 
 
