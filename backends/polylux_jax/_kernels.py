@@ -1,4 +1,4 @@
-"""JAX's own kernels for neutral functions of the core: convolution, dropout and scan."""
+"""JAX's own kernels for definitions of the core: cross entropy, convolution, dropout, scan."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from polylux_jax import _convolution, _dropout, _scan
+from polylux_jax import _convolution, _cross_entropy, _dropout, _scan
 
 # Under jit XLA fuses neutral definitions as well as `jax.nn`: no activation of its own was faster
 # in a whole training step. And none but `relu` keeps to the conventions: `jax.nn.softmax` of
 # float16 adds up in float16, and the derivative of `jax.nn.sigmoid`, s * (1 - s), loses its digits
 # at 30.
 KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {**_convolution.KERNELS, **_dropout.KERNELS, **_scan.KERNELS}
+    {
+        **_cross_entropy.KERNELS,
+        **_convolution.KERNELS,
+        **_dropout.KERNELS,
+        **_scan.KERNELS,
+    }
 )
