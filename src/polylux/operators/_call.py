@@ -24,7 +24,7 @@ from polylux.operators._trees import (
     require_one_length,
     require_shape,
 )
-from polylux.running import run
+from polylux.running import require_real_scalar, run
 from polylux.selectors import ADType
 from polylux.tree import Structure
 from polylux.typing import PyTree
@@ -136,6 +136,22 @@ class Call:
         scope = self.backend.precision_scope(groups[0] + groups[1] + groups[2] + groups[3])
         found: tuple[Any, ...] = run(self.backend, scope, self._trees, function, groups)
         return found
+
+    def short_results(
+        self, short: Callable[..., Any], f: Callable[..., Any], groups: Groups
+    ) -> tuple[Any, ...]:
+        """What `short` gives for `f` by its one array, as `results` would."""
+        backend, selector = self.backend, self.selector
+        (leaf,), _, _, constants = groups
+
+        def function(x: Any) -> tuple[Any, Arrays]:
+            value = f(x, *constants)
+            require_real_scalar(value, backend, selector, "the value of f")
+            return value, ()
+
+        scope = backend.precision_scope((leaf, *constants))
+        found: tuple[Any, ...] = run(backend, scope, short, self.levels[1], function, leaf)
+        return found[-self.count :]
 
     def function(self, other: Callable[..., Any] | None = None) -> Callable[..., Any]:
         """The operator as a function of groups of arrays, which holds none of them.

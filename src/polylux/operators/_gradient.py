@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from polylux.operators._levels import Arrays
+from polylux.backend import Function
+from polylux.operators._levels import Arrays, Level
 from polylux.operators._operator import Operator, Sizes
 from polylux.operators._results import like_x, value_tree
 from polylux.operators._routes import CALL, Cost, Means, gradient_cost
@@ -17,6 +18,11 @@ from polylux.typing import PyTree
 def _kernel(task: Task) -> tuple[tuple[Any, ...], Arrays]:
     value, gradients, aux = task.inner.gradient(task.scalar, task.leaves)
     return ((value,), gradients), aux
+
+
+def _of_one_array(level: Level, function: Function, leaf: Any) -> tuple[Any, ...]:
+    value, (gradient,), _ = level.gradient(function, (leaf,))
+    return value, gradient
 
 
 def _cost(outer: Means, inner: Means, sizes: Sizes) -> Cost:
@@ -34,6 +40,7 @@ GRADIENT = Operator(
     route=_route,
     cost=_cost,
     is_scalar=True,
+    short=_of_one_array,
 )
 
 

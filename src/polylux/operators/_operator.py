@@ -6,7 +6,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from polylux.operators._levels import Arrays
+from polylux.backend import Function
+from polylux.operators._levels import Arrays, Level
 from polylux.operators._recall import results
 from polylux.operators._routes import Cost, Means
 from polylux.operators._task import Task
@@ -58,6 +59,9 @@ class Operator:
         Whether `f` has to return one number.
     needs_output : callable
         `needs_output(outer, inner, inputs)`: whether the cost depends on the size of the output.
+    short : callable, optional
+        `short(level, function, leaf)`: the results of a scalar function of one array, where there
+        is nothing else; Python has then little to do beside the framework's operations.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Operator:
     of_a_number: bool = False
     is_scalar: bool = False
     needs_output: Callable[[Means, Means, int], bool] = lambda outer, inner, inputs: False
+    short: Callable[[Level, Function, Any], tuple[Any, ...]] | None = None
 
     @property
     def compares_shapes(self) -> bool:

@@ -66,15 +66,18 @@ class Known:
         Where its function is staged.
     """
 
-    __slots__ = ("_call", "_generation", "_pattern", "_staged")
+    __slots__ = ("_call", "_generation", "_pattern", "_short", "_staged")
 
     def __init__(self, call: Call, pattern: Pattern, staged: tuple[Cache, Entry] | None) -> None:
         self._call = call.with_arrays((), (), ())
         self._pattern = pattern
         self._generation = registry.generation()
         self._staged = staged
+        self._short = None
         if staged is None:
             self._call.f = _no_function
+            if pattern.is_flat and call.is_of_one_array and not (call.has_aux or call.batched):
+                self._short = call.operator.short
 
     def groups(
         self,
@@ -104,6 +107,8 @@ class Known:
     def results(self, f: Callable[..., Any], groups: Groups) -> tuple[Any, ...]:
         """What a call of `f` with these arrays gives."""
         call = self._call
+        if self._short is not None:
+            return call.short_results(self._short, f, groups)
         if self._staged is not None:
             cache, entry = self._staged
             cache.found()
@@ -169,6 +174,11 @@ class Pattern:
         return cls(
             call, None if is_flat else treedef, (points, points + directions), kinds, was_own
         )
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether each argument is an array itself."""
+        return self.treedef is None
 
     def groups(self, x: PyTree, rest: tuple[Any, ...]) -> Groups | None:
         """The arrays of these arguments; None if they look different, or might."""
