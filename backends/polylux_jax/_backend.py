@@ -44,6 +44,7 @@ class JaxBackend(Backend):
     )
     float64: ClassVar[Accuracy] = Accuracy.EXACT  # inside its precision scope
     kernels: Mapping[str, Callable[..., Any]] = _kernels.KERNELS
+    joins_parameters: ClassVar[bool] = True
 
     # --- arrays -----------------------------------------------------------------------------
 

@@ -62,6 +62,9 @@ class Backend(ABC):
         of the same name, kinks included. The names, their signatures and meaning are those of the
         functions decorated with `native` in the core (`polylux.ops`, `polylux.losses`). A
         `PartialKernel` gets the neutral definition too.
+    joins_parameters : bool
+        Whether a staged step compiles and runs faster where the optimizer's update takes small
+        parameters together as one vector, cut up again afterwards.
     """
 
     name: ClassVar[str]
@@ -69,6 +72,7 @@ class Backend(ABC):
     float64: ClassVar[Accuracy] = Accuracy.EXACT
     derivatives: ClassVar[Accuracy] = Accuracy.EXACT
     kernels: Mapping[str, Callable[..., Any]] = {}
+    joins_parameters: ClassVar[bool] = False
 
     # --- arrays -----------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ from polylux.optimizers._adadelta import AdaDelta
 from polylux.optimizers._adagrad import AdaGrad
 from polylux.optimizers._adam import Adam, AdamW, AMSGrad
 from polylux.optimizers._adamax import AdaMax
-from polylux.optimizers._base import LeafRule, Rule
+from polylux.optimizers._base import EntryRule, LeafRule, Rule
 from polylux.optimizers._by_path import ByPath, by_path
 from polylux.optimizers._chain import Chained, chain
 from polylux.optimizers._clip import ClipNorm, ClipValue
@@ -44,6 +44,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "Descent",
+    "EntryRule",
     "Frozen",
     "LeafRule",
     "Linear",

@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_betas, check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class AdaBelief(LeafRule):
+class AdaBelief(EntryRule):
     """Adam that takes large steps where the gradient is as expected.
 
     With `m <- b1 m + (1 - b1) g` and `s <- b2 s + (1 - b2) (g - m)**2 + epsilon`, both from zero,

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_decay_rate, check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class AdaDelta(LeafRule):
+class AdaDelta(EntryRule):
     """Steps in the unit of the parameters.
 
     With `v <- decay v + (1 - decay) g**2` and then `d = sqrt(a + epsilon) / sqrt(v + epsilon) * g`

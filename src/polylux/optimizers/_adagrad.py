@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import Arrays, LeafRule
+from polylux.optimizers._base import Arrays, EntryRule
 from polylux.optimizers._checks import check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class AdaGrad(LeafRule):
+class AdaGrad(EntryRule):
     """Gradients over the root of the sum of their squares.
 
     With `s <- s + g**2` the update is `p <- p - eta * g / (sqrt(s) + epsilon)`. The `epsilon` is

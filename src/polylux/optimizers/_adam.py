@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_betas, check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Adam(LeafRule):
+class Adam(EntryRule):
     """Adaptive moments.
 
     With `m <- b1 m + (1 - b1) g` and `v <- b2 v + (1 - b2) g**2`, both from zero, the `t`-th update

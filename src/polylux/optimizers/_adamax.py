@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_betas, check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class AdaMax(LeafRule):
+class AdaMax(EntryRule):
     """Adam in the infinity norm.
 
     With `m <- b1 m + (1 - b1) g` and `u <- max(b2 u, |g| + epsilon)`, both from zero, the `t`-th

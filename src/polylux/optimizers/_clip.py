@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import Arrays, LeafRule, Rule
+from polylux.optimizers._base import Arrays, EntryRule, Rule
 from polylux.optimizers._checks import check_nonnegative
 from polylux.optimizers._schedules import Value
 
@@ -78,7 +78,7 @@ class ClipNorm(Rule):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class ClipValue(LeafRule):
+class ClipValue(EntryRule):
     """Clip each entry of the gradient to `[-max_value, max_value]`.
 
     As `torch.nn.utils.clip_grad_value_` and `optax.clip`; a NaN stays one. Meant as the first rule

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class WeightDecay(LeafRule):
+class WeightDecay(EntryRule):
     """Add `weight_decay * p` to the gradient: the gradient of an L2 penalty.
 
     Where it stands in a chain matters. Before a rule it is the classic regularisation, as
@@ -54,7 +54,7 @@ class WeightDecay(LeafRule):
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class SignDecay(LeafRule):
+class SignDecay(EntryRule):
     """Add `sign_decay * sign(p)` to the gradient: a subgradient of an L1 penalty, 0 at 0.
 
     Where it stands in a chain matters, as for `WeightDecay`.

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_betas, check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class Lion(LeafRule):
+class Lion(EntryRule):
     """Steps of one length in every entry, along the sign of a momentum.
 
     `p <- p - eta * (sign(b1 m + (1 - b1) g) + weight_decay * p)`, and then

@@ -8,13 +8,13 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_betas, check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class NAdam(LeafRule):
+class NAdam(EntryRule):
     """Adam with Nesterov's momentum.
 
     With `m`, `v` of `Adam`, the momentum `u_t = b1 (1 - 0.96**(t momentum_decay) / 2)` and

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_betas, check_nonnegative
 from polylux.optimizers._schedules import Value
 
@@ -16,7 +16,7 @@ _TRACTABLE = 5.0
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class RAdam(LeafRule):
+class RAdam(EntryRule):
     """Rectified Adam.
 
     With `m`, `v` of `Adam`, `n = 2 / (1 - b2) - 1` and `k = n - 2 t b2**t / (1 - b2**t)`, the

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_decay_rate, check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class RMSProp(LeafRule):
+class RMSProp(EntryRule):
     """Gradients over the root of their running mean square.
 
     With `v <- decay v + (1 - decay) g**2` from zero the direction is `d = g / (sqrt(v) + epsilon)`.

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from polylux.errors import OptionError
-from polylux.optimizers._base import LeafRule
+from polylux.optimizers._base import EntryRule
 from polylux.optimizers._checks import check_nonnegative
 from polylux.optimizers._schedules import Value
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class SGD(LeafRule):
+class SGD(EntryRule):
     """Gradient descent, `p <- p - eta * d`.
 
     The direction `d` is the gradient `g`; with momentum the buffer `b <- momentum * b + g`

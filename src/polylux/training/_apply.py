@@ -16,7 +16,7 @@ from polylux.selectors import ADType, Auto, NoAutoDiff
 from polylux.training._buffers import Buffers
 from polylux.training._doctor import check_parameters
 from polylux.training._state import TrainState, advance, require_state
-from polylux.training._update import Carry, eager_update, is_donated, neutral_update
+from polylux.training._update import Carry, eager_update, is_donated, neutral_update, staged_rule
 from polylux.typing import PyTree
 
 Arrays = tuple[Any, ...]
@@ -118,9 +118,10 @@ def _cached_update(
         check = functools.partial(check_parameters, state.cache.findings, buffers.layout)
         made: Any
         if is_staged:
+            joined = staged_rule(backend, rule)
             made = backend.stage(
                 lambda carry, scalars, gradients: (
-                    (neutral_update(backend, rule, carry, gradients, scalars, check),), None
+                    (neutral_update(backend, joined, carry, gradients, scalars, check),), None
                 ),
                 selector,
                 carried=True,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import operator
+from collections.abc import Sequence
 from typing import Any
 
-from polylux import arrays, registry
+from polylux import arrays, registry, tree
 from polylux.cache import Cache, Entry
 from polylux.optimizers import Rule
 from polylux.spec import Spec
@@ -22,8 +24,9 @@ class Plan:
     """A step made ready: who runs which function on what kind of arrays.
 
     Finding it again, by identity, is what a step costs beside its arrays: nothing is flattened,
-    looked up or compared by value that cannot have changed. Whatever it does not know of (data in
-    nested containers, integer parameters) takes the long way, through `Prepared`, at every step.
+    looked up or compared by value that cannot have changed. Whatever it does not know of (integer
+    parameters, numbers of Python among the data) takes the long way, through `Prepared`, at every
+    step.
 
     Attributes
     ----------
@@ -37,9 +40,9 @@ class Plan:
     """
 
     __slots__ = (
-        "_are_own", "_dtypes", "_generation", "_given", "_has_scope", "_layout", "_place",
-        "_return_gradients", "_taker", "_types", "backend", "call", "entry", "is_staged", "rule",
-        "selector",
+        "_are_own", "_dtypes", "_generation", "_given", "_has_scope", "_is_flat", "_layout",
+        "_place", "_return_gradients", "_taker", "_types", "backend", "call", "entry", "is_staged",
+        "rule", "selector",
     )  # fmt: skip
 
     def __init__(
@@ -66,16 +69,15 @@ class Plan:
     def keep(self, cache: Cache, selector: Any, data: Any) -> None:
         """Remember this plan as the cache's latest, if the next step can be known by its parts."""
         cache.latest = None
-        if self._layout.fixed or type(data) is not tuple or not _are_distinct(data):
-            return
-        if self.call.data.slots != tuple(range(len(data))):  # something in it is no array
-            return
-        if not all(hasattr(a, "dtype") for a in data):  # a container of one array
+        found, structure = tree.leaves(data)[0], self.call.data
+        # Nothing but arrays, each once.
+        if self._layout.fixed or structure.slots != tuple(range(len(found))):
             return
         self._given = selector
-        self._types = [type(a) for a in data]
-        self._dtypes = [a.dtype for a in data]
-        self._are_own = arrays.are_own(data, self.backend)
+        self._is_flat = type(data) is tuple and all(map(operator.is_, data, found))
+        self._types = [type(a) for a in found]
+        self._dtypes = [a.dtype for a in found]
+        self._are_own = arrays.are_own(found, self.backend)
         self._generation = registry.generation()
         cache.latest = self
 
@@ -87,10 +89,16 @@ class Plan:
         state: TrainState,
         return_gradients: bool,
         taker: str | None,
-    ) -> bool:
-        """Whether a step with these arguments is this plan with other arrays."""
+    ) -> Sequence[Any] | None:
+        """The arrays of data, if a step with these arguments is this plan with other arrays."""
         buffers, own = state._buffers, self.call.objective
-        return (
+        if self._is_flat and type(data) is tuple:
+            found: Sequence[Any] = data
+        else:
+            found, treedef = tree.leaves(data)
+            if treedef != self.call.data.treedef:
+                return None
+        fits = (
             (state._plan is self or self._suits(state))
             and taker is self._taker
             and return_gradients is self._return_gradients
@@ -98,13 +106,13 @@ class Plan:
             and (objective is own or (isinstance(objective, Spec) and objective == own))
             and buffers.given_to is None
             and (taker is None or (buffers.owned and not buffers.exposed))
-            and type(data) is tuple
-            and list(map(type, data)) == self._types
-            and [a.dtype for a in data] == self._dtypes
-            and _are_distinct(data)
+            and list(map(type, found)) == self._types
+            and [a.dtype for a in found] == self._dtypes
+            and _are_distinct(found)
             and self._generation == registry.generation()
             and self.entry.is_valid()
         )
+        return found if fits else None
 
     def _suits(self, state: TrainState) -> bool:
         """Whether a state that comes from elsewhere is like those that this plan's steps make."""
@@ -119,7 +127,7 @@ class Plan:
             and states.structure == call.states
         )
 
-    def moved(self, data: Arrays) -> Arrays:
+    def moved(self, data: Sequence[Any]) -> Arrays:
         """The arrays of data that fits, on the backend."""
         if self._are_own:
             return tuple(self.backend.to_device(data, self.selector))
@@ -162,7 +170,7 @@ class Plan:
         return gradient_tree(buffers, gradients, self.backend, scope)
 
 
-def _are_distinct(data: tuple[Any, ...]) -> bool:
+def _are_distinct(data: Sequence[Any]) -> bool:
     """Whether no object occurs twice: a tied array is one."""
     if len(data) == 2:
         return data[0] is not data[1]

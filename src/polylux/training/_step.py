@@ -16,7 +16,14 @@ from polylux.training._doctor import check_parameters
 from polylux.training._gradients import StepResult
 from polylux.training._plan import Plan
 from polylux.training._state import TrainState
-from polylux.training._update import Carry, Check, eager_update, is_donated, neutral_update
+from polylux.training._update import (
+    Carry,
+    Check,
+    eager_update,
+    is_donated,
+    neutral_update,
+    staged_rule,
+)
 from polylux.typing import Objective
 
 Arrays = tuple[Any, ...]
@@ -115,10 +122,13 @@ def _step(
     taker: str | None,
 ) -> StepResult:
     plan = state.cache.latest if type(state) is TrainState else None
-    if plan is not None and plan.fits(selector, objective, data, state, return_gradients, taker):
+    found = None
+    if plan is not None:
+        found = plan.fits(selector, objective, data, state, return_gradients, taker)
+    if plan is not None and found is not None:
         state.cache.found()
         buffers, states = state._buffers, state._states.arrays
-        moved = plan.moved(data)
+        moved = plan.moved(found)
         scope = plan.scope(buffers, states, moved)
     else:
         prepared = Prepared(selector, objective, data, state)
@@ -182,6 +192,7 @@ def _make_step(
 ) -> Callable[..., Any]:
     """Gradient and update in one function, for one trace (`call` given) or for every call."""
     if call is not None:
+        rule = staged_rule(backend, rule)
 
         def staged(carry: Carry, scalars: Any, *rest: Arrays) -> tuple[Any, Any]:
             loss, gradients, aux, structures = call.value_and_gradient(carry[0], *rest)

@@ -28,6 +28,11 @@ def neutral_update(
     return new, slots
 
 
+def staged_rule(backend: Backend, rule: Rule) -> Rule:
+    """The rule as a staged update runs it, by `neutral_update`."""
+    return rule.joined() if backend.joins_parameters else rule
+
+
 def eager_update(
     backend: Backend, selector: ADType, rule: Rule, in_place: bool, check: Check
 ) -> Callable[[Carry, Arrays, int], Carry]:
