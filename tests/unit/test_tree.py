@@ -284,3 +284,21 @@ def test_registered_leaf_passes_through_a_derivative(whole: Any, selector: polyl
 
     got = polylux.gradient(f, selector, {"w": np.asarray(3.0), "bounds": whole(0.5, 1.0)})
     assert float(got["w"]) == 3.0
+
+
+def test_nested_dicts_without_leaves_are_known_at_once() -> None:
+    def known(a: Any, b: Any) -> bool:
+        return flatten(a)[1].is_of_empty(b)
+
+    empty: Any = {"layer_1": {}, "layer_2": {"inner": {}}}
+    assert known(empty, {"layer_2": {"inner": {}}, "layer_1": {}})
+    for other in (
+        {}, {"layer_1": {}}, {**empty, "more": {}}, {**empty, "layer_1": A},
+        {**empty, "layer_1": 0},
+        {"layer_1": {}, "layer_2": {"inner": {"x": {}}}}, {"layer_1": {}, "layer_2": ()}, None, A,
+        OrderedDict(empty),
+    ):  # fmt: skip
+        assert not known(empty, other)
+    # Of anything else nothing is said.
+    for values in ({"a": A}, {"a": 1}, (), [], None, {"a": ()}, OrderedDict()):
+        assert not known(values, values)

@@ -36,6 +36,9 @@ class Joined(Rule):
     def scalars(self, count: int) -> tuple[float, ...]:
         return self.rule.scalars(count)
 
+    def init(self, xp: Any, parameters: Arrays) -> tuple[Arrays, ...]:
+        return self.rule.init(xp, parameters)
+
     def update(
         self,
         xp: Any,

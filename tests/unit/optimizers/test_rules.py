@@ -53,6 +53,42 @@ def test_rule_runs_on_the_strict_namespace(rule: Rule, runs: Any) -> None:
         np.testing.assert_allclose(mine, np.asarray(other), rtol=1e-14)
 
 
+def test_joined_rule_does_the_same(rule: Rule, runs: Any) -> None:
+    # Entry by entry the same operations: what is copied together and cut up again is not rounded.
+    bound = rule.bound(lambda: [("['a']",), ("['b']",), ("['c']",)])
+    apart = last(runs, rule, runs.start, runs.gradients[:4])
+    joined = last(runs, bound.joined(), runs.start, runs.gradients[:4])
+    for mine, other in zip(joined, apart, strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-15)
+
+
+@pytest.mark.parametrize("size", [2, 300], ids=["small", "large"])
+def test_joined_rule_takes_many_leaves_and_several_dtypes(size: int) -> None:
+    rng = np.random.default_rng(0)
+    dtypes = [np.float32, np.float64] * 20
+    parameters, gradients = (
+        tuple(rng.normal(size=(size, 1 + i % 3)).astype(d) for i, d in enumerate(dtypes))
+        for _ in range(2)
+    )
+    rule = Adam(0.1)
+    slots = rule.init(xp, parameters)
+    calls: list[int] = []
+
+    class Counted(Adam):
+        def leaf(self, xp: Any, scalars: Any, g: Any, p: Any, *slots: Any) -> Any:
+            calls.append(p.size)
+            return super().leaf(xp, scalars, g, p, *slots)
+
+    expected, _ = rule.update(xp, rule.scalars(1), gradients, parameters, slots)
+    found, new = Counted(0.1).joined().update(xp, rule.scalars(1), gradients, parameters, slots)
+    for mine, other, p in zip(found, expected, parameters, strict=True):
+        np.testing.assert_array_equal(mine, other, strict=True)
+        assert mine.dtype == p.dtype
+    assert [len(slot) for slot in new] == [40, 40]
+    # 20 leaves of each dtype: 16 and 4 together, or each by itself.
+    assert len(calls) == (4 if size == 2 else 40)
+
+
 def test_rule_keeps_float32_in_steps_and_slots(rule: Rule, runs: Any) -> None:
     rule = rule.bound(lambda: [("['a']",), ("['b']",), ("['c']",)])
     parameters = tuple(map(np.asarray, runs.numbers(0, np.float32)))

@@ -22,7 +22,7 @@ from polylux import (
     to_host,
 )
 from polylux.losses import MSELoss
-from polylux.optimizers import Adam, WarmUp
+from polylux.optimizers import SGD, Adam, WarmUp
 from polylux.training import _step
 
 START = np.asarray([0.5, -1.0, 2.0])
@@ -70,6 +70,28 @@ def test_equal_steps_are_prepared_once_and_a_second_time_for_states_of_their_own
 ) -> None:
     run(selector, 6, state(), step=step)
     assert len(long_ways) <= 2
+
+
+@pytest.mark.parametrize(
+    "batch", [BATCH[0], {"x": BATCH[0], "y": BATCH[1]}, (BATCH[0], [BATCH[1]])],
+    ids=["array", "dict", "nested"],
+)  # fmt: skip
+def test_data_may_be_any_tree_of_arrays(
+    batch: Any, selector: polylux.ADType, long_ways: list[Any]
+) -> None:
+    def objective(model: Any, ps: Any, st: Any, data: Any) -> Any:
+        xp = polylux.array_namespace(*polylux.tree.leaves(data)[0])
+        return sum(xp.sum((a - ps["w"]) ** 2) for a in polylux.tree.leaves(data)[0]), st, {}
+
+    found = run(selector, 5, state(SGD(0.1)), batch, objective)
+    assert len(long_ways) <= 2
+    # By hand: w - 0.2 * sum(w - a).
+    w = START
+    for _ in range(5):
+        w = w - 0.2 * sum(w - a for a in polylux.tree.leaves(batch)[0])
+    np.testing.assert_allclose(to_host(found.parameters)["w"], w, rtol=1e-14)
+    run(selector, 1, found, {"other": batch}, objective)
+    assert len(long_ways) <= 3
 
 
 def test_numbers_are_those_of_steps_that_are_all_prepared(selector: polylux.ADType) -> None:
