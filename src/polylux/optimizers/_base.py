@@ -216,18 +216,6 @@ class LeafRule(Rule):
         return steps, tuple(new)
 
 
-class EntryRule(LeafRule):
-    """A rule that treats each entry of a parameter by itself: its shape is of no matter.
-
-    So a compiled step may take many small parameters as one vector.
-    """
-
-    def joined(self) -> Rule:
-        from polylux.optimizers._joined import Joined  # it is written by this class
-
-        return Joined(self)
-
-
 def _widened(xp: Any, *arrays: Any) -> Arrays:
     """Arrays of one dtype as a rule computes with them: float16 and bfloat16 in float32."""
     # Adam's usual epsilon is 0 in float16, and an entry without gradient would be 0 / 0.

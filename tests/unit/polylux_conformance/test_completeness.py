@@ -41,7 +41,7 @@ def test_every_loss_trains_along_a_stored_trajectory() -> None:
 
 
 def test_every_public_rule_trains() -> None:
-    abstract = {optimizers.Rule, optimizers.LeafRule}
+    abstract = {optimizers.Rule, optimizers.LeafRule, optimizers.EntryRule}
     public = {
         value
         for name in optimizers.__all__

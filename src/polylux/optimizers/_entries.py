@@ -1,4 +1,4 @@
-"""Joined: a rule of entries that takes parameters together, as vectors, if they are small."""
+"""EntryRule: a rule of single entries; Joined: the same for several small parameters at once."""
 
 from __future__ import annotations
 
@@ -8,13 +8,23 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import Arrays, EntryRule, Rule
+from polylux.optimizers._base import Arrays, LeafRule, Rule
 
 _SMALL = 2**13
 """Entries of all parameters up to which the operations cost more than copies of the entries."""
 
 _MOST = 16
 """Parameters in one vector: the time to compile its parts grows with their square."""
+
+
+class EntryRule(LeafRule):
+    """A rule that treats each entry of a parameter by itself, whatever its shape.
+
+    So a compiled step may take several small parameters as one vector.
+    """
+
+    def joined(self) -> Rule:
+        return Joined(self)
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
