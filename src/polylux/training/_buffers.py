@@ -70,6 +70,11 @@ class Buffers:
         """The slots; see the class."""
         return self.carry[1]  # type: ignore[no-any-return]  # as above
 
+    @property
+    def has_slots(self) -> bool:
+        """Whether there are slots; a backend's own form of a carry, which has, is not opened."""
+        return type(self.carry) is not tuple or self.carry[1] is not None
+
     def require_present(self) -> None:
         """Raise if a `_` step has overwritten these arrays."""
         if self.given_to is not None:
@@ -100,13 +105,10 @@ class Buffers:
         place = (backend.name, selector)
         return Buffers(self.layout, carry, moved[1], self.count, place, owned)
 
-    def init_slots(self, rule: Rule, xp: Any) -> tuple[Arrays, ...]:
-        """The slots, made now if there are none yet."""
-        trainable, slots = self.carry
-        if slots is None:
-            slots = rule.init(xp, trainable)
-            self.carry = (trainable, slots)
-        return slots  # type: ignore[no-any-return]  # as the property
+    def init_slots(self, rule: Rule, xp: Any) -> None:
+        """Make the slots if there are none yet."""
+        if not self.has_slots:
+            self.carry = (self.trainable, rule.init(xp, self.trainable))
 
     def own(self, backend: Backend, selector: ADType, others: Arrays) -> Buffers:
         """Buffers that may be overwritten: these, or copies where a user may hold them.

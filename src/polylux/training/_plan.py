@@ -122,7 +122,7 @@ class Plan:
             and state.model is call.model
             and buffers.layout is self._layout
             and buffers.placed == self._place
-            and buffers.slots is not None
+            and buffers.has_slots
             and states.placed == self._place
             and states.structure == call.states
         )

@@ -132,7 +132,7 @@ class TrainState:
         """The optimizer's slots; see the class."""
         buffers = self._buffers
         buffers.require_present()
-        if buffers.slots is None:
+        if not buffers.has_slots:
             xp = arrays.array_namespace(*buffers.trainable) if buffers.trainable else None
             with arrays.precision_scope(*buffers.trainable):
                 buffers.init_slots(self.optimizer, xp)
