@@ -299,7 +299,7 @@ def _fresh(found: Sequence[Any], leaves: Arrays) -> Arrays:
             torch.zeros_like(leaf) if gradient is None else gradient
             for gradient, leaf in zip(found, leaves, strict=True)
         )
-    if not any(map(operator.is_, found, itertools.repeat(None))):
+    if not any(map(operator.is_, found, itertools.repeat(None))):  # mostly all is well at once
         places = [*map(_address, leaves), *map(_address, found)]
         are_own = len(set(places)) == len(places)
         if are_own and all(map(_is_contiguous, found)) and not any(map(_is_view, found)):

@@ -44,7 +44,7 @@ def _update_by(kernel: Kernel, in_place: bool) -> Update:
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
         nonlocal known
         # Kernels walk memory without looking at strides, so all must be contiguous.
-        if not all(map(torch.Tensor.is_contiguous, gradients)):
+        if not _is_contiguous(gradients):
             gradients = tuple(g.contiguous() for g in gradients)
         latest = known
         if latest is None or latest[0] is not parameters or latest[1] is not slots:

@@ -15,8 +15,8 @@ class Numbers(Sequence[float]):
     Parameters
     ----------
     function : callable
-        `function(update)`: a tuple of floats, always as many. Equal ones give the
-        numbers of one sequence of updates.
+        `function(update)`: a tuple of floats, always as many. Equal ones give the numbers of one
+        sequence of updates.
     update : int
         Its number; the first is 1.
     """

@@ -164,12 +164,8 @@ def softmax_cross_entropy_labels_mean(
 
     Parameters
     ----------
-    logits : array of a real floating dtype
-    labels : array of integers, of the logits' shape without the axis `dim`
-    dim : int
-        The axis of classes.
-    is_known : bool
-        Whether all labels are known to be in range; if not, the mean with one of no class is NaN.
+    logits, labels, dim, is_known
+        As for `softmax_cross_entropy_labels`; the mean with a label of no class is NaN.
 
     Returns
     -------

@@ -268,4 +268,3 @@ def _require_number(name: str, found: Arrays, layout: Layout) -> None:
             f"shapes {[tuple(a.shape) for a in found]}; use jacobian, or gradient for a scalar "
             "function"
         )
-

@@ -94,7 +94,8 @@ def _apply(state: TrainState, grads: PyTree, taker: str | None) -> TrainState:
     rule, in_place = state.optimizer, taker is not None
     update = _cached_update(state, backend, selector, buffers, in_place)
     with arrays.precision_scope(*buffers.trainable):
-        buffers.init_slots(rule, backend.namespace)
+        if not buffers.has_slots:
+            buffers.init_slots(rule, backend.namespace)
         carry = update(buffers.carry, gradients, buffers.count + 1)
     if taker is not None:
         buffers.given_to = taker

@@ -106,9 +106,8 @@ class Buffers:
         return Buffers(self.layout, carry, moved[1], self.count, place, owned)
 
     def init_slots(self, rule: Rule, xp: Any) -> None:
-        """Make the slots if there are none yet."""
-        if not self.has_slots:
-            self.carry = (self.trainable, rule.init(xp, self.trainable))
+        """Make the first slots, of which there are none yet."""
+        self.carry = (self.trainable, rule.init(xp, self.trainable))
 
     def own(self, backend: Backend, selector: ADType, others: Arrays) -> Buffers:
         """Buffers that may be overwritten: these, or copies where a user may hold them.

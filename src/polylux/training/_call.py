@@ -182,8 +182,9 @@ class Prepared:
 
     def init_slots(self, buffers: Buffers) -> None:
         """Make the optimizer's slots if there are none yet."""
-        with self._within():
-            buffers.init_slots(self.state.optimizer, self.backend.namespace)
+        if not buffers.has_slots:
+            with self._within():
+                buffers.init_slots(self.state.optimizer, self.backend.namespace)
 
     def gradient_tree(self, gradients: Arrays) -> PyTree:
         """The gradients as a tree like the parameters."""

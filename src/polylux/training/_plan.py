@@ -152,7 +152,7 @@ class Plan:
     ) -> tuple[TrainState, PyTree]:
         """The state after a step, and the stats as a tree."""
         if not aux and state._plan is self and structures[0] is state._states.structure:
-            plan: Plan | None = self
+            plan: Plan | None = self  # of a model without state arrays, mostly
             states, stats = state._states, stats_tree(structures[1], aux)
         else:
             states, stats = finished_states(aux, structures, self._place)

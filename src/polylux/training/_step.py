@@ -121,20 +121,20 @@ def _step(
     return_gradients: bool,
     taker: str | None,
 ) -> StepResult:
-    plan = state.cache.latest if type(state) is TrainState else None
+    plan: Plan | None = state.cache.latest if type(state) is TrainState else None
     found = None
     if plan is not None:
         found = plan.fits(selector, objective, data, state, return_gradients, taker)
-    if plan is not None and found is not None:
-        state.cache.found()
-        buffers, states = state._buffers, state._states.arrays
-        moved = plan.moved(found)
-        scope = plan.scope(buffers, states, moved)
-    else:
+    if plan is None or found is None:
         prepared = Prepared(selector, objective, data, state)
         plan, buffers = _planned(prepared, return_gradients, taker)
         states, moved, scope = prepared.states, prepared.data, prepared.scope
         plan.keep(state.cache, selector, data)
+    else:
+        state.cache.found()
+        buffers, states = state._buffers, state._states.arrays
+        moved = plan.moved(found)
+        scope = plan.scope(buffers, states, moved)
     count = buffers.count + 1
     groups: tuple[Any, ...]
     if plan.is_staged:
