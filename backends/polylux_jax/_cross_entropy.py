@@ -1,8 +1,8 @@
-"""A native kernel of the mean cross entropy of logits: the shorter formula where it is as exact.
+"""Native kernels of the mean cross entropy of logits: shorter formulas where they are as exact.
 
-`x - log(sum(exp(x)))` and `softmax - 1` lose their digits for a class that is all but certain. In
-a mean that is large they do not show: so a large array takes the definition, at twice the cost,
-only where the mean is small, or where it is NaN beside infinite logits.
+What is rare is left to a branch that is taken when the mean shows it: infinite logits, and shares
+of a class that is all but certain, for which `x - log(sum(exp(x)))` and `softmax - 1` lose their
+digits. Numbers of each lane have no axis of one place, at which XLA would vectorize nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from polylux_jax._rules import custom_rule
 Arrays = tuple[Any, ...]
 Neutral = Callable[..., Any]
 
+_finfo: Callable[[Any], Any] = jnp.finfo  # bfloat16 too, unlike numpy's
+
 _LARGE = 2**14
 """Entries from which a pass over the arrays costs more than a branch does."""
 
@@ -28,12 +30,15 @@ _UNCERTAIN = 0.5
 
 
 def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
-    return neutral(z, t, dim) if z.size < _LARGE else _mean(neutral, dim)(z, t)
+    return neutral(z, t, dim) if z.size < _LARGE else _mean_by_shares(neutral, dim)(z, t)
 
 
 @functools.lru_cache(maxsize=64)
-def _mean(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
-    """The kernel for large arrays; kept, since each new branch would be compiled outside of jit."""
+def _mean_by_shares(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
+    """The kernel for large arrays; kept, since each new branch would be compiled outside of jit.
+
+    The definition takes the place of the short formula, at twice the cost, where the mean is small.
+    """
 
     def sums(array: Any) -> Any:
         return jnp.sum(array, axis=dim, keepdims=True)
@@ -58,7 +63,7 @@ def _mean(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
 
     def plain(z: Any, t: Any) -> Any:
         mean, lanes = short_mean(z, t)
-        return jax.lax.cond(mean >= _UNCERTAIN, _third, definition, z, t, mean, lanes)
+        return jax.lax.cond(mean >= _UNCERTAIN, _as_found, definition, z, t, mean, lanes)
 
     def forward(z: Any, t: Any) -> tuple[Any, Arrays]:
         mean, lanes = short_mean(z, t)
@@ -71,8 +76,91 @@ def _mean(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
     )
 
 
-def _third(z: Any, t: Any, mean: Any, lanes: Arrays) -> Any:
-    return mean
+def _softmax_cross_entropy_labels_mean(
+    neutral: Neutral, z: Any, labels: Any, dim: int = -1, check: Callable[[], bool] | None = None
+) -> Any:
+    if z.size < _LARGE or z.shape[dim] * _finfo(z.dtype).eps >= 1:
+        return neutral(z, labels, dim, check)
+    is_known = check is not None and check()
+    places = labels.astype(jnp.promote_types(labels.dtype, jnp.int32))
+    return _mean_by_labels(neutral, dim, is_known)(z, places)
+
+
+@functools.lru_cache(maxsize=64)
+def _mean_by_labels(neutral: Neutral, dim: int, is_known: bool) -> Callable[[Any, Any], Any]:
+    """The kernel for large arrays: the definition, but for its guard against infinite logits.
+
+    Where one is found, the numbers of the lanes are found again, from guarded entries.
+    """
+
+    def lanes(z: Any, labels: Any, largest: Any) -> tuple[Any, Any]:
+        """Entries' weights beside the largest, without the label's; the label's logit less it."""
+        largest = jnp.minimum(largest, _finfo(z.dtype).max)
+        weights = jnp.exp(z - jnp.expand_dims(largest, dim))
+        own = jnp.take_along_axis(z, jnp.expand_dims(labels, dim), axis=dim, mode="fill")
+        own = jnp.squeeze(own, dim) - largest
+        if not is_known:  # and not too large, which is filled with NaN
+            own = jnp.where(labels >= 0, own, jnp.nan)
+        return jnp.where(is_label(z, labels), 0.0, weights), own
+
+    def is_label(z: Any, labels: Any) -> Any:
+        each = jax.lax.broadcasted_iota(z.dtype, z.shape, dim % z.ndim)
+        return each == jnp.expand_dims(labels.astype(z.dtype), dim)
+
+    def summed(weights: Any, own: Any) -> Arrays:
+        """The mean; the sum of each lane's weights; what turns a weight into a slope."""
+        others, missing = jnp.sum(weights, axis=dim), jnp.exp(own) - 1
+        mean = jnp.mean(jnp.log1p(others + missing) - own)
+        return mean, others, 1 / ((others + missing + 1) * own.size)
+
+    def guarded(z: Any, labels: Any, found: Arrays, largest: Any) -> Arrays:
+        """With infinite logits as those that share their lane: where they are, each weighs 1."""
+        weights, own = lanes(z, labels, largest)
+        own = jnp.where((largest == jnp.inf) & (own < 0), -jnp.inf, jnp.minimum(own, 0.0))
+        return summed(jnp.minimum(weights, 1.0), own)
+
+    def both(z: Any, labels: Any) -> tuple[Any, Arrays]:
+        """Weights, some perhaps infinite; what `summed` has of them or of guarded ones."""
+        largest = jnp.max(z, axis=dim)
+        weights, own = lanes(z, labels, largest)
+        found = summed(weights, own)
+        is_finite = jnp.isfinite(found[0])
+        return weights, jax.lax.cond(is_finite, _as_found, guarded, z, labels, found, largest)
+
+    def plain(z: Any, labels: Any) -> Any:
+        return both(z, labels)[1][0]
+
+    @jax.custom_jvp
+    def mean_and_slope(z: Any, labels: Any) -> tuple[Any, Any]:
+        weights, (mean, others, scale) = both(z, labels)
+        # XLA has two numbers of a lane in one loop cheaper in a difference than in a choice.
+        label = jnp.where(is_label(z, labels), jnp.expand_dims(others * scale, dim), 0.0)
+        return mean, jnp.minimum(weights, 1.0) * jnp.expand_dims(scale, dim) - label
+
+    exact = jax.value_and_grad(lambda z, labels: neutral(z, labels, dim, lambda: is_known))
+
+    @mean_and_slope.defjvp
+    def _(operands: Arrays, tangents: Arrays) -> tuple[Arrays, Arrays]:
+        z, labels = operands
+        _, changes = jax.jvp(lambda z: exact(z, labels), (z,), tangents[:1])
+        return mean_and_slope(z, labels), changes
+
+    def forward(z: Any, labels: Any) -> tuple[Any, Arrays]:
+        mean, slope = mean_and_slope(z, labels)
+        return mean, (slope,)
+
+    def pullback(residuals: Arrays, g: Any) -> Arrays:
+        return (*_pullback(residuals, g), None)
+
+    return custom_rule(
+        DerivativeRule(
+            "softmax_cross_entropy_labels_mean", plain, forward, pullback, _pushforward, False
+        )
+    )
+
+
+def _as_found(z: Any, target: Any, found: Any, *lanes: Arrays) -> Any:
+    return found
 
 
 def _pullback(residuals: Arrays, g: Any) -> Arrays:
@@ -80,10 +168,11 @@ def _pullback(residuals: Arrays, g: Any) -> Arrays:
 
 
 def _pushforward(residuals: Arrays, *tangents: Any) -> Any:
-    pairs = zip(residuals, tangents, strict=True)
+    pairs = zip(residuals, tangents, strict=False)  # a label has no slope
     return sum(jnp.sum(slope * tangent) for slope, tangent in pairs if tangent is not None)
 
 
 KERNELS: Mapping[str, Callable[..., Any]] = {
     "softmax_cross_entropy_mean": PartialKernel(_softmax_cross_entropy_mean),
+    "softmax_cross_entropy_labels_mean": PartialKernel(_softmax_cross_entropy_labels_mean),
 }

@@ -16,7 +16,6 @@ from polylux.backend import PartialKernel
 from polylux_torch._fused import MEAN, Found, Neutral, definition, is_eager, run
 
 # Without the Python around them in `torch.nn.functional`.
-_cross_entropy_loss: Callable[..., Any] = torch._C._nn.cross_entropy_loss
 _nll_loss: Callable[..., Any] = torch._C._nn.nll_loss_nd
 
 _LARGE = 2**14
@@ -28,7 +27,8 @@ _UNCERTAIN = 0.5
 _CERTAIN = 1e-8
 """A mean of at least this, found in float64, is right to all digits of float32."""
 
-_NO_LABEL = torch.iinfo(torch.int64).min
+_NO_LABEL = -0x706F6C796C757831
+"""torch leaves out the labels of one number, and raises for others of no class; none is this."""
 
 
 def _weights(z: Any, dim: int) -> tuple[Any, Any, Any]:
@@ -43,24 +43,18 @@ def _weights(z: Any, dim: int) -> tuple[Any, Any, Any]:
 
 
 def _by_torch(z: Any, target: Any, dim: int) -> Any | None:
-    """torch's own cross entropy, or None where it would not be exact.
-
-    What its sums lose beside a class that is all but certain does not matter to a larger loss; and
-    for few float32 logits, where each operation counts, float64 has the digits.
-    """
-    if z.ndim != 2 or dim not in (-1, 1) or not is_eager(z, target):
-        return None
-    is_labels = not target.is_floating_point()
-    # torch leaves out labels of a certain number, -100 if it is not told which.
-    if z.numel() >= _LARGE:
-        given = target.long() if is_labels else target
-        loss = _cross_entropy_loss(z, given, None, MEAN, _NO_LABEL)
-        return loss if loss.item() >= _UNCERTAIN else None
-    if z.dtype != torch.float32:
+    """For few float32 logits, where each operation counts: from logarithms in float64, or None."""
+    if (
+        z.numel() >= _LARGE
+        or z.ndim != 2
+        or dim not in (-1, 1)
+        or z.dtype != torch.float32
+        or not is_eager(z, target)
+    ):
         return None
     logarithms = torch.log_softmax(z, 1, torch.float64)
-    if is_labels:
-        loss = _nll_loss(logarithms, target.long(), None, MEAN, _NO_LABEL)
+    if not target.is_floating_point():
+        loss = _nll_loss(logarithms, target, None, MEAN, _NO_LABEL)
     else:
         # Two nodes of the graph, where torch's own loss has four after the logarithms.
         shares = target.double().mul_(-1 / len(z))
@@ -89,8 +83,18 @@ def _softmax_cross_entropy(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> A
 
 
 def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
+    count = z.numel() // z.shape[dim]
+    if z.numel() >= _LARGE:
+        # By the softmax itself, whose digits are enough for a larger mean.
+        slope = torch.softmax(z, dim)
+        total = t.sum(dim, keepdim=True)
+        logarithms = slope.amax(dim, keepdim=True).log_().mul_(total).sum()
+        shifted = z - z.amax(dim, keepdim=True)
+        value = shifted.mul_(t).sum().add_(logarithms).div_(-count)
+        if value.item() >= _UNCERTAIN:
+            return value, slope.mul_(total.div_(count)).sub_(t, alpha=1 / count)
     value, slope = _lanes_against_shares(z, t, is_wanted, dim)
-    return value.mean(), slope if slope is None else slope.div_(value.numel())
+    return value.mean(), slope if slope is None else slope.div_(count)
 
 
 def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
@@ -119,31 +123,45 @@ def _lanes_against_labels(
 
 
 def _softmax_cross_entropy_labels(
-    neutral: Neutral, z: Any, labels: Any, dim: int = -1, is_known: bool = False
+    neutral: Neutral, z: Any, labels: Any, dim: int = -1, check: Callable[[], bool] | None = None
 ) -> Any:
-    if not is_known:
-        return neutral(z, labels, dim, is_known)
+    if check is None or not check():
+        return neutral(z, labels, dim)
     axis = _from_behind(dim, z)
     compute = functools.partial(_lanes_against_labels, dim=axis)
-    return run(compute, definition(neutral, dim, is_known), z, labels, axis)
+    return run(compute, definition(neutral, dim, _checked), z, labels, axis)
+
+
+def _checked() -> bool:
+    return True
 
 
 def _against_labels(z: Any, labels: Any, is_wanted: bool, dim: int) -> Found:
-    count = z.numel() // z.shape[dim]
+    count = labels.numel()
+    if z.numel() >= _LARGE:
+        # As for shares; a softmax that has underflowed has lost digits of its logarithm.
+        slope, places = torch.softmax(z, dim), labels.long().unsqueeze(dim)
+        own = slope.gather(dim, places)
+        value = own.log().sum().div_(-count)
+        if value.item() >= _UNCERTAIN and own.amin().item() >= torch.finfo(z.dtype).tiny:
+            return value, slope.div_(count).scatter_add_(dim, places, own.fill_(-1 / count))
     value, slope = _lanes_against_labels(z, labels, is_wanted, dim, count)
     return value.mean(), slope
 
 
 def _softmax_cross_entropy_labels_mean(
-    neutral: Neutral, z: Any, labels: Any, dim: int = -1, is_known: bool = False
+    neutral: Neutral, z: Any, labels: Any, dim: int = -1, check: Callable[[], bool] | None = None
 ) -> Any:
-    if not is_known:
-        return neutral(z, labels, dim, is_known)
-    loss = _by_torch(z, labels, dim)
-    if loss is not None:
-        return loss
-    compute = functools.partial(_against_labels, dim=_from_behind(dim, z))
-    return run(compute, definition(neutral, dim, is_known), z, labels)
+    try:
+        loss = _by_torch(z, labels.long(), dim)
+        if loss is not None:
+            return loss
+        compute = functools.partial(_against_labels, dim=_from_behind(dim, z))
+        return run(compute, definition(neutral, dim, check), z, labels)
+    except (IndexError, RuntimeError):  # as of torch, for a label of no class
+        if check is not None and check():
+            raise  # not that
+        return neutral(z, labels, dim)
 
 
 def _from_behind(dim: int, z: Any) -> int:

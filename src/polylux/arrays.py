@@ -248,9 +248,12 @@ def _by_owner(
     arrays: Sequence[Any], convert: Callable[[str | None, list[Any]], Sequence[Any]]
 ) -> list[Any]:
     """The arrays converted, each owner's in one batch, in the order in which they came."""
-    result: list[Any] = [None] * len(arrays)
     owners = [owner_of(type(a)) for a in arrays]
-    for owner in set(owners):
+    several = set(owners)
+    if len(several) == 1:
+        return list(convert(owners[0], list(arrays)))
+    result: list[Any] = [None] * len(arrays)
+    for owner in several:
         places = [i for i, o in enumerate(owners) if o == owner]
         converted = convert(owner, [arrays[i] for i in places])
         for i, array in zip(places, converted, strict=True):

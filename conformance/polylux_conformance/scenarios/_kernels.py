@@ -105,12 +105,16 @@ def _cross_entropy(name: str) -> tuple[Sample, ...]:
 def _labels(name: str) -> tuple[Sample, ...]:
     labels = np.asarray([0, 1, 2, 1], np.int32)
     return (
-        Sample(name, "labels", (_LANES, labels), (-1, False), differentiated=1),
-        Sample(name, "labels known to be in range", (_LANES, labels), (-1, True),
+        Sample(name, "labels", (_LANES, labels), (-1,), differentiated=1),
+        Sample(name, "labels known to be in range", (_LANES, labels), (-1, _are_known),
                differentiated=1),
-        Sample(name, "classes first", (_LANES.T.copy(), labels), (0, False), differentiated=1),
-        Sample(name, "a label of no class", (_LANES, labels + 1), (-1, False), differentiated=0),
+        Sample(name, "classes first", (_LANES.T.copy(), labels), (0,), differentiated=1),
+        Sample(name, "a label of no class", (_LANES, labels + 1), (-1,), differentiated=0),
     )  # fmt: skip
+
+
+def _are_known() -> bool:
+    return True
 
 
 _CUBE = custom_rule(

@@ -122,6 +122,10 @@ class Loss(Spec, ABC):
         """Mean of the items, by one fused kernel; asked for where `_fused` is set."""
         raise NotImplementedError
 
+    def _labels(self, prediction: Any, target: Any) -> Any:
+        """Integers as labels that `_mean` takes as they are, or None if they are to be cast."""
+        return None
+
     def _fit(self, xp: Any, prediction: Any, target: Any, dtype: Any) -> Targets:
         """The target as an array of the prediction's shape and of `dtype`."""
         if not is_array(target):
@@ -147,16 +151,19 @@ class Loss(Spec, ABC):
             and owner not in (None, "foreign")
             and scope is None
             and kinds[prediction.dtype] == "float"
-            and target.dtype == prediction.dtype
-            and target.shape == prediction.shape
         ):
-            target = constant(target)
-            if self._fused:
-                return self._mean(prediction, target)
-            xp = array_namespace(prediction)
-            return self._aggregate(
-                xp, self._items(xp, prediction, target, self._epsilon(prediction.dtype))
-            )
+            if target.dtype == prediction.dtype and target.shape == prediction.shape:
+                target = constant(target)
+                if self._fused:
+                    return self._mean(prediction, target)
+                xp = array_namespace(prediction)
+                return self._aggregate(
+                    xp, self._items(xp, prediction, target, self._epsilon(prediction.dtype))
+                )
+            if self._fused and kinds[target.dtype] == "integer":
+                labels = self._labels(prediction, target)
+                if labels is not None:
+                    return self._mean(prediction, labels)
         if isinstance(target, np.generic):
             target = target.item()  # a number, of no library
         name = type(self).__name__

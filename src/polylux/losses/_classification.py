@@ -16,7 +16,7 @@ from polylux.losses._kernels import (
     softmax_cross_entropy_labels_mean,
     softmax_cross_entropy_mean,
 )
-from polylux.losses._labels import Labels, along, check_dim, from_labels
+from polylux.losses._labels import Labels, along, check_dim, from_labels, with_check
 from polylux.losses._pointwise import (
     cross_entropy_terms,
     divergence_terms,
@@ -44,6 +44,9 @@ class _LabelLoss(_LaneLoss):
 
     ignore_index: int | None = None
 
+    # Whether `_items` and `_mean` take labels as they are.
+    _keeps_labels: bool = dataclasses.field(default=False, init=False, repr=False, compare=False)
+
     needs: ClassVar[str] = (
         "a target of the prediction's shape, or integer labels without the axis of classes"
     )
@@ -55,10 +58,6 @@ class _LabelLoss(_LaneLoss):
     def _class_weights(self, prediction: Any) -> tuple[float, ...] | None:
         return None
 
-    def _keeps_labels(self) -> bool:
-        """Whether `_items` and `_mean` take labels as they are."""
-        return False
-
     def _fit(self, xp: Any, prediction: Any, target: Any, dtype: Any) -> Targets:
         if self._are_labels(prediction, target):
             return from_labels(
@@ -69,17 +68,26 @@ class _LabelLoss(_LaneLoss):
                 dtype,
                 self.ignore_index,
                 self._class_weights(prediction),
-                are_kept=self._keeps_labels(),
+                are_kept=self._keeps_labels,
             )
         return super()._fit(xp, prediction, target, dtype)
 
     def _are_labels(self, prediction: Any, target: Any) -> bool:
-        if not is_array(target) or kind_of(target) != "integer":
-            return False
+        is_integer = is_array(target) and kind_of(target) == "integer"
+        return is_integer and self._are_of_items(prediction, target)
+
+    def _are_of_items(self, prediction: Any, target: Any) -> bool:
+        """Whether a target has the prediction's shape without the axis of classes."""
         check_dim(self, prediction)
         shape = tuple(prediction.shape)
         axis = self.dim % len(shape)
         return tuple(target.shape) == shape[:axis] + shape[axis + 1 :]
+
+    def _labels(self, prediction: Any, target: Any) -> Labels | None:
+        is_short = self._keeps_labels and self.ignore_index is None
+        if not is_short or not self._are_of_items(prediction, target):
+            return None
+        return with_check(self, target, prediction.shape[self.dim])
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)
@@ -152,15 +160,14 @@ class CrossEntropyLoss(_LabelLoss):
         _options.weights(self, "weight")
         plain = not self.label_smoothing and self.weight is None
         object.__setattr__(self, "_fused", self.agg == "mean" and plain)
-
-    def _keeps_labels(self) -> bool:
-        return self.logits and not self.label_smoothing and self.weight is None
+        object.__setattr__(self, "_keeps_labels", self.logits and plain)
 
     def _mean(self, prediction: Any, target: Any) -> Any:
         check_dim(self, prediction)
         if isinstance(target, Labels):
-            return softmax_cross_entropy_labels_mean(prediction, target.places, self.dim,
-                                                     target.is_known)  # fmt: skip
+            return softmax_cross_entropy_labels_mean(
+                prediction, target.places, self.dim, target.check
+            )
         if self.logits:
             return softmax_cross_entropy_mean(prediction, target, self.dim)
         epsilon = self._epsilon(prediction.dtype)
@@ -169,8 +176,9 @@ class CrossEntropyLoss(_LabelLoss):
     def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
         check_dim(self, prediction)
         if isinstance(target, Labels):
-            return softmax_cross_entropy_labels(prediction, target.places, self.dim,
-                                                target.is_known)  # fmt: skip
+            return softmax_cross_entropy_labels(
+                prediction, target.places, self.dim, target.check
+            )
         target = _smoothed(target, self.label_smoothing, prediction.shape[self.dim])
         weights = self._class_weights(prediction)
         if weights is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from polylux.arrays import array_namespace
@@ -130,7 +131,7 @@ def softmax_cross_entropy_mean(logits: Any, target: Any, dim: int = -1, /) -> An
 
 @native()
 def softmax_cross_entropy_labels(
-    logits: Any, labels: Any, dim: int = -1, is_known: bool = False, /
+    logits: Any, labels: Any, dim: int = -1, check: Callable[[], bool] | None = None, /
 ) -> Any:
     """`-log_softmax(logits)` at the label of each lane along `dim`.
 
@@ -140,8 +141,10 @@ def softmax_cross_entropy_labels(
     labels : array of integers, of the logits' shape without the axis `dim`
     dim : int
         The axis of classes.
-    is_known : bool
-        Whether all labels are known to be in range; if not, the lane of one of no class is NaN.
+    check : callable, optional
+        `check()` says whether all labels are known to be in range, and raises if one is known not
+        to be; a kernel that finds that all are need not ask. By default, and where they are not
+        known to be, as under a trace, the lane of a label of no class is NaN.
 
     Returns
     -------
@@ -153,18 +156,19 @@ def softmax_cross_entropy_labels(
     >>> softmax_cross_entropy_labels(np.zeros((2, 4)), np.asarray([1, 3]))  # log 4
     array([1.38629436, 1.38629436])
     """
+    is_known = check is not None and check()
     return cross_entropy_of_labels(logits, labels, dim=dim % logits.ndim, is_known=is_known)
 
 
 @native()
 def softmax_cross_entropy_labels_mean(
-    logits: Any, labels: Any, dim: int = -1, is_known: bool = False, /
+    logits: Any, labels: Any, dim: int = -1, check: Callable[[], bool] | None = None, /
 ) -> Any:
-    """Mean of `softmax_cross_entropy_labels(logits, labels, dim, is_known)` over all lanes.
+    """Mean of `softmax_cross_entropy_labels(logits, labels, dim, check)` over all lanes.
 
     Parameters
     ----------
-    logits, labels, dim, is_known
+    logits, labels, dim, check
         As for `softmax_cross_entropy_labels`; the mean with a label of no class is NaN.
 
     Returns
@@ -179,5 +183,5 @@ def softmax_cross_entropy_labels_mean(
     >>> round(float(softmax_cross_entropy_labels_mean(logits, labels, -1)), 6)  # log 4
     1.386294
     """
-    lanes = softmax_cross_entropy_labels(logits, labels, dim, is_known)
+    lanes = softmax_cross_entropy_labels(logits, labels, dim, check)
     return array_namespace(logits).mean(lanes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -16,8 +18,8 @@ class Labels(NamedTuple):
     """Labels in place of the targets that they stand for."""
 
     places: Any
-    is_known: bool
-    """Whether they were seen to be in range."""
+    check: Callable[[], bool]
+    """As the kernels of labels take it."""
 
 
 def from_labels(
@@ -41,11 +43,11 @@ def from_labels(
     if ignored is not None:
         kept = labels != ignored
         labels = xp.where(kept, labels, xp.zeros_like(labels))
-    known = all_known(loss, labels, classes)
+    checked = with_check(loss, labels, classes)
     each = None if kept is None else xp.astype(kept, dtype)
     if are_kept:
-        return Targets(Labels(labels, known), each, kept)
-    hot = one_hot(xp, labels, axis, classes, dtype, known)
+        return Targets(checked, each, kept)
+    hot = one_hot(xp, labels, axis, classes, dtype, checked.check())
     if weights is not None:
         each_class = xp.sum(hot * along(xp, weights, prediction, axis, dtype), axis=axis)
         each = each_class if each is None else each * each_class
@@ -69,6 +71,11 @@ def check_dim(loss: Any, prediction: Any) -> None:
         )
 
 
+def with_check(loss: Any, labels: Any, classes: int) -> Labels:
+    """Labels, and the check that they are in range."""
+    return Labels(labels, functools.partial(all_known, loss, labels, classes))
+
+
 def all_known(loss: Any, labels: Any, classes: int) -> bool:
     """Whether the labels were seen to be in range; raises if they were seen not to be."""
     if not math.prod(labels.shape):
@@ -77,8 +84,9 @@ def all_known(loss: Any, labels: Any, classes: int) -> bool:
         (host,) = host_arrays([labels])
     except (TypeError, RuntimeError):
         return False  # a traced array has no values: JAX raises the one, torch the other
-    low, high = int(host.min()), int(host.max())
-    if low < 0 or high >= classes:
+    # One pass: without their sign, negative numbers are larger than all others.
+    if host.view(f"u{host.itemsize}").max() >= classes:
+        low, high = int(host.min()), int(host.max())
         wrong = low if low < 0 else high
         mend = "" if loss.ignore_index is not None else f", or set ignore_index={wrong}"
         raise DomainError(

@@ -56,13 +56,14 @@ class Prepared:
         call.forget_arrays()
 
     def __call__(self, x: PyTree, *rest: Any) -> Any:
-        mine, pattern, exact = self._call, self._pattern, self._exact
-        tracing = mine.backend.is_tracing()
-        if exact is not None and not tracing and self._captured.unchanged():
+        exact = self._exact
+        if exact is not None and self._captured.unchanged():
             try:
                 return exact((x, *rest))
             except (TypeError, ValueError):
-                pass  # other arguments, which are looked at one by one
+                pass  # other arguments, traced ones too, which are looked at one by one
+        mine, pattern = self._call, self._pattern
+        tracing = mine.backend.is_tracing()
         groups = None if tracing or pattern is None else pattern.groups(x, rest)
         call = mine if groups is not None else self._checked(x, rest, tracing)
         if not self._captured.unchanged():

@@ -1,4 +1,4 @@
-"""The mean cross entropy of large arrays: the short formula, and the definition where it is not."""
+"""The mean cross entropy of large arrays: the short formulas, and what is done where they fail."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from polylux import AutoJax, gradient, hvp, to_backend, to_host, value_and_gradient
+from polylux.errors import DomainError
 from polylux.losses import CrossEntropyLoss
 from polylux.losses._kernels import softmax_cross_entropy_mean
 
@@ -45,22 +46,43 @@ def true_mean(z: Any, t: Any) -> tuple[Any, Any]:
     return value, slope / len(z)
 
 
-@pytest.mark.parametrize("selector", SELECTORS, ids=repr)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
+def assert_exact(z: Any, t: Any, target: Any, selector: AutoJax) -> None:
+    """Value and gradient of a target, whose shares are `t`, are right but for a few ulp."""
+    value, slope = value_and_gradient(LOSS, selector, *to_backend((z, target), selector))
+    true_value, true_slope = true_mean(z, t)
+    eps = np.finfo(z.dtype).eps
+    assert abs(to_host(value) - true_value) <= 8 * eps * abs(true_value)
+    largest = np.max(np.abs(true_slope))
+    assert np.max(np.abs(to_host(slope) - true_slope)) <= 8 * eps * largest
+
+
+POINTS = pytest.mark.parametrize(
     ("scale", "lead"), [(1.0, None), (30.0, None), (1.0, 25.0), (8.0, 0.0)],
     ids=["uncertain", "far", "certain", "mixed"],
 )  # fmt: skip
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@POINTS
 def test_value_and_gradient_are_exact_on_both_ways(
     scale: float, lead: float | None, dtype: Any, selector: AutoJax
 ) -> None:
     z, t = case(scale, dtype, lead)
-    value, slope = value_and_gradient(LOSS, selector, *to_backend((z, t), selector))
-    true_value, true_slope = true_mean(z, t)
-    eps = np.finfo(dtype).eps
-    assert abs(to_host(value) - true_value) <= 8 * eps * abs(true_value)
-    largest = np.max(np.abs(true_slope))
-    assert np.max(np.abs(to_host(slope) - true_slope)) <= 8 * eps * largest
+    assert_exact(z, t, t, selector)
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@POINTS
+def test_value_and_gradient_by_labels_are_exact(
+    scale: float, lead: float | None, dtype: Any, selector: AutoJax
+) -> None:
+    z, t = case(scale, dtype, lead)
+    labels = np.argmax(t, axis=-1)
+    if lead is None:
+        labels = np.roll(labels, 1)  # any class, not the likeliest
+    assert_exact(z, np.eye(CLASSES)[labels], labels.astype(np.int8), selector)
 
 
 def test_both_ways_are_taken() -> None:
@@ -79,6 +101,65 @@ def test_infinite_logits_share_their_lane(selector: AutoJax) -> None:
     found = LANES * to_host(slope)
     np.testing.assert_allclose(found[0], [-0.5, 0.5] + [0.0] * (CLASSES - 2))
     assert np.all(np.isfinite(found))
+
+
+@pytest.mark.parametrize("selector", SELECTORS, ids=repr)
+def test_infinite_logits_share_their_lane_by_labels(selector: AutoJax) -> None:
+    z, _ = case(1.0, np.float32)
+    labels = np.zeros(LANES, np.int32)
+    z[0, :2], z[1, 2:] = np.inf, -np.inf
+    without, _ = true_mean(z[1:, :2], np.eye(2)[labels[1:]])
+    value, slope = value_and_gradient(LOSS, selector, *to_backend((z, labels), selector))
+    assert np.isfinite(to_host(value))
+    assert float(to_host(value)) > float(without) / 2
+    found = LANES * to_host(slope)
+    np.testing.assert_allclose(found[0], [-0.5, 0.5] + [0.0] * (CLASSES - 2))
+    share = np.exp(z[1, 0] - np.logaddexp(z[1, 0], z[1, 1]))
+    np.testing.assert_allclose(
+        found[1], [share - 1, 1 - share] + [0.0] * (CLASSES - 2), rtol=1e-6
+    )
+    z[2, 3] = np.inf  # another class than the label's has all there is
+    assert to_host(LOSS(*to_backend((z, labels), selector))) == np.inf
+
+
+@pytest.mark.parametrize("wrong", [-1, CLASSES, np.iinfo(np.int32).min])
+def test_a_label_of_no_class_is_nan_under_a_trace_and_an_error_else(wrong: int) -> None:
+    z, _ = case(1.0, np.float32)
+    labels = np.zeros(LANES, np.int32)
+    labels[5] = wrong
+    arguments = to_backend((z, labels), AutoJax())
+    value, slope = value_and_gradient(LOSS, AutoJax(), *arguments)
+    assert np.isnan(to_host(value))
+    is_nan = np.isnan(to_host(slope))
+    assert is_nan[5].all()
+    assert is_nan.sum() == CLASSES
+    with pytest.raises(DomainError, match=f"got {wrong}"):
+        LOSS(*arguments)
+
+
+@pytest.mark.parametrize("lead", [None, 25.0])
+def test_curvature_by_labels(lead: float | None) -> None:
+    z, t = case(1.0, np.float64, lead)
+    point, labels = to_backend((z, np.argmax(t, axis=-1)), AutoJax())
+    v = np.cos(np.arange(z.size, dtype=np.longdouble)).reshape(z.shape)
+    direction = to_backend(v.astype("d"), AutoJax())
+    found = to_host(hvp(lambda z: LOSS(z, labels), AutoJax(), point, direction))
+    weights = np.exp(z.astype(np.longdouble) - z.max(-1, keepdims=True))
+    q = weights / weights.sum(-1, keepdims=True)
+    curved = q * (v - (q * v).sum(-1, keepdims=True)) / LANES
+    np.testing.assert_allclose(found, curved, rtol=0, atol=8 * 2**-52 / LANES)
+
+
+def test_curvature_by_labels_beside_infinite_logits() -> None:
+    z, _ = case(1.0, np.float64)
+    z[0, :2], z[1, 2:] = np.inf, -np.inf
+    direction = np.cos(np.arange(z.size)).reshape(z.shape)
+    point, labels, v = to_backend((z, np.zeros(LANES, np.int32), direction), AutoJax())
+    found = LANES * to_host(hvp(lambda z: LOSS(z, labels), AutoJax(), point, v))
+    np.testing.assert_array_equal(found[0], np.zeros(CLASSES))  # shares that no change moves
+    q = np.exp(z[1, :2] - np.logaddexp(*z[1, :2]))
+    curved = q[0] * q[1] * (direction[1, 0] - direction[1, 1])
+    np.testing.assert_allclose(found[1], [curved, -curved] + [0.0] * (CLASSES - 2), rtol=1e-13)
 
 
 @pytest.mark.parametrize("lead", [None, 25.0])
@@ -112,8 +193,10 @@ def test_forward_mode_is_the_gradient() -> None:
 def test_other_axes_and_several_means_at_once() -> None:
     z, t = case(1.0, np.float32)
     across = CrossEntropyLoss(logits=True, dim=0)
-    value = across(*map(jax.numpy.asarray, (z.T, t.T)))
-    assert float(value) == pytest.approx(float(true_mean(z, t)[0]), rel=1e-6)
+    labels = np.argmax(t, axis=-1)
+    for shares, target in ((t, t.T), (np.eye(CLASSES)[labels], labels)):
+        value = across(*map(jax.numpy.asarray, (z.T, target)))
+        assert float(value) == pytest.approx(float(true_mean(z, shares)[0]), rel=1e-6)
     several = jax.numpy.stack([z, 60 * z])
     shares = jax.numpy.asarray(t)
     found = jax.vmap(jax.grad(lambda z: LOSS(z, shares)))(several)

@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from polylux import AutoTorch, gradient, hvp, jacobian, losses, to_backend, value_and_gradient
+from polylux.errors import DomainError
+from polylux.losses._kernels import softmax_cross_entropy_labels_mean
 
 SELECTOR = AutoTorch()
 Wide: TypeAlias = Any
@@ -212,6 +214,60 @@ def test_labels_are_as_one_hot_targets(labels: list[int], repeats: int) -> None:
     )
     assert float(value) == pytest.approx(float(items.mean()), rel=4 * 2**-23)
     assert in_ulps(slope, slopes / len(items), np.float32) <= 8
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("below", [3.0, 95.0, 700.0], ids=["likely", "subnormal", "underflowed"])
+@pytest.mark.parametrize("by_label", [False, True], ids=["shares", "label"])
+def test_a_large_mean_is_exact_for_classes_of_any_chance(
+    by_label: bool, below: float, dtype: Any
+) -> None:
+    rng = random()
+    z = rng.normal(size=(512, 40)).astype(dtype)
+    labels = rng.integers(0, 40, 512)
+    np.put_along_axis(z, labels[:, None], dtype(-below), axis=1)
+    t = np.eye(40, dtype=dtype)[labels]
+    items, slopes = cross_entropy(z.astype(np.longdouble), t.astype(np.longdouble), 0)
+    target = torch.from_numpy(labels if by_label else t)
+    value, slope = value_and_gradient(
+        losses.CrossEntropyLoss(logits=True), SELECTOR, torch.from_numpy(z), target
+    )
+    assert abs(float(value) - items.mean()) <= 8 * np.spacing(items.mean().astype(dtype))
+    assert in_ulps(slope, slopes / 512, dtype) <= 8
+
+
+WRONG = [(torch.uint8, 200), (torch.int32, -1), (torch.int64, 40), (torch.int64, -(2**63))]
+
+
+@pytest.mark.parametrize("lanes", [3, 512], ids=["small", "large"])
+@pytest.mark.parametrize("z_dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("dtype", "wrong"), WRONG)
+def test_a_label_of_no_class_is_named(
+    dtype: torch.dtype, wrong: int, z_dtype: torch.dtype, lanes: int
+) -> None:
+    z = torch.linspace(-1, 1, 40 * lanes, dtype=z_dtype).reshape(lanes, 40)
+    labels = torch.zeros(lanes, dtype=dtype)
+    labels[1] = wrong
+    loss = losses.CrossEntropyLoss(logits=True)
+    with pytest.raises(DomainError, match=f"got {wrong}"):
+        loss(z, labels)
+    with pytest.raises(DomainError, match=f"got {wrong}"):
+        gradient(loss, SELECTOR, z, labels)
+    # The function below the loss, which nobody checks for: not a number.
+    value = softmax_cross_entropy_labels_mean(z, labels)
+    assert torch.isnan(value)
+
+
+def test_what_torch_raises_beside_good_labels_is_not_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def exhausted(*_: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(torch, "softmax", exhausted)
+    z, labels = torch.ones(512, 40), torch.zeros(512, dtype=torch.int64)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        losses.CrossEntropyLoss(logits=True)(z, labels)
 
 
 def test_classes_may_come_first() -> None:
