@@ -163,12 +163,18 @@ def _divergence_terms(p: Data, t: Data, scale: Any, *, epsilon: float) -> tuple[
     shifted = p + epsilon
     # 1 in place of a target of 0, whose term is 0.
     positive = t if t.min() > 0 else (t == 0) + t
-    difference = p - t
-    difference += epsilon
-    items = _half_log_ratio(shifted, positive, difference)
+    ratio = positive / shifted
+    items = np.log(ratio)
     items *= t
-    total = -2 * np.add.reduce(items)
-    slope = np.divide(t, shifted, out=shifted)
+    total = np.add.reduce(items)
+    # What the logarithm of a rounded ratio has lost near 1 does not matter to a larger sum.
+    if not total >= 0.5 * np.add.reduce(t):
+        difference = p - t
+        difference += epsilon
+        items = _half_log_ratio(shifted, positive, difference)
+        items *= t
+        total = -2 * np.add.reduce(items)
+    slope = ratio if positive is t else np.divide(t, shifted, out=shifted)
     slope *= -scale
     return total, slope
 

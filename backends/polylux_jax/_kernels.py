@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from polylux_jax import _convolution, _cross_entropy, _dropout, _scan
+from polylux_jax import _convolution, _cross_entropy, _divergence, _dropout, _scan
 
 # Under jit XLA fuses neutral definitions as well as `jax.nn`: no activation of its own was faster
 # in a whole training step. And none but `relu` keeps to the conventions: `jax.nn.softmax` of
@@ -15,6 +15,7 @@ from polylux_jax import _convolution, _cross_entropy, _dropout, _scan
 KERNELS: Mapping[str, Callable[..., Any]] = MappingProxyType(
     {
         **_cross_entropy.KERNELS,
+        **_divergence.KERNELS,
         **_convolution.KERNELS,
         **_dropout.KERNELS,
         **_scan.KERNELS,

@@ -86,11 +86,11 @@ def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
     count = z.numel() // z.shape[dim]
     if z.numel() >= _LARGE:
         # By the softmax itself, whose digits are enough for a larger mean.
-        slope = torch.softmax(z, dim)
-        total = t.sum(dim, keepdim=True)
+        buffer = z - z.amax(dim, keepdim=True)
+        linear, total = buffer.mul_(t).sum(), t.sum(dim, keepdim=True)
+        slope = torch.softmax(z, dim, out=buffer)
         logarithms = slope.amax(dim, keepdim=True).log_().mul_(total).sum()
-        shifted = z - z.amax(dim, keepdim=True)
-        value = shifted.mul_(t).sum().add_(logarithms).div_(-count)
+        value = linear.add_(logarithms).div_(-count)
         if value.item() >= _UNCERTAIN:
             return value, slope.mul_(total.div_(count)).sub_(t, alpha=1 / count)
     value, slope = _lanes_against_shares(z, t, is_wanted, dim)

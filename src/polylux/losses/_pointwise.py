@@ -181,7 +181,9 @@ def binary_focal(p: Any, t: Any, *, epsilon: float, gamma: float) -> Any:
         missing = t * absent + negative * p - epsilon
     else:
         missing = t * (1 - epsilon - p) + negative * (p - epsilon)
-    items, slope = focal_terms(array_namespace(p), probability, missing, gamma)
+    xp = array_namespace(p)
+    surprise = -log_above(xp, probability, -missing)
+    items, slope = focal_terms(xp, probability, missing, surprise, gamma)
     return items, slope * (t - negative)
 
 
@@ -217,7 +219,8 @@ def focal_terms_of_class(p: Any, t: Any, *, epsilon: float, gamma: float) -> Any
     """-t (1 - q)**gamma log(q), for q = p + e; 0 where t is."""
     xp = array_namespace(p)
     p = _nonzero(p, t)
-    items, slope = focal_terms(xp, p + epsilon, -above_one(p, epsilon), gamma)
+    surprise = -log_shifted(xp, p, epsilon)
+    items, slope = focal_terms(xp, p + epsilon, -above_one(p, epsilon), surprise, gamma)
     return t * items, t * slope
 
 
@@ -226,9 +229,10 @@ def _nonzero(p: Any, y: Any) -> Any:
     return array_namespace(p).where(y == 0, 1.0, p)
 
 
-def focal_terms(xp: Any, q: Any, missing: Any, gamma: float) -> tuple[Any, Any]:
-    """-(1 - q)**gamma log(q), and its derivative, from `q` and `missing`, which is 1 - q."""
-    surprise = -log_above(xp, q, -missing)
+def focal_terms(
+    xp: Any, q: Any, missing: Any, surprise: Any, gamma: float
+) -> tuple[Any, Any]:
+    """-(1 - q)**gamma log(q), and its derivative, from `q`, 1 - q and -log(q)."""
     if gamma == 0:
         return surprise, -1 / q
     if gamma == 1:

@@ -1,0 +1,136 @@
+"""Losses of large arrays, for which backends have kernels of their own, against 80 bits."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+
+import polylux
+from polylux.losses import (
+    BinaryCrossEntropyLoss,
+    DiceCoeffLoss,
+    FocalLoss,
+    KLDivergenceLoss,
+)
+
+SHAPE = (1024, 20)
+"""Rows, and entries of each: more than 2**14 in all, which is large to every backend."""
+
+Wide: TypeAlias = Any
+"""An array of long doubles, 11 bits more than float64 has."""
+
+
+def shares(rng: np.random.Generator, spread: float = 1.0) -> Wide:
+    weights = np.exp(spread * rng.normal(size=SHAPE))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def divergence(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    given = np.where(t == 0, 1, t)
+    ratio = np.log1p((given - p - e) / (p + e))
+    return np.sum(np.where(t == 0, 0, t * ratio), -1), -t / (p + e)
+
+
+def focal(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    q, missing = p + e, 1 - p - e
+    surprise = -np.log1p(-missing)
+    slope = -t * (2 * missing * surprise + missing**2 / q)
+    return np.sum(t * missing**2 * surprise, -1), slope
+
+
+def dice(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    total = np.sum(p**2 + t**2, -1, keepdims=True)
+    both = 2 * np.sum(p * t, -1, keepdims=True)
+    items = np.sum((p - t) ** 2, -1) / total[:, 0]
+    return items, 2 * (p * both / total - t) / total
+
+
+def binary(z: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    size = np.abs(z)
+    share = np.where(z >= 0, 1 - t, t)
+    less = np.exp(-size) / (1 + np.exp(-size))
+    return np.log1p(np.exp(-size)) + share * size, np.where(z >= 0, share - less, less - share)
+
+
+def near(rng: np.random.Generator) -> tuple[Any, Any]:
+    p = shares(rng)
+    return p, p * (1 + 1e-3 * rng.normal(size=SHAPE))
+
+
+def far(rng: np.random.Generator) -> tuple[Any, Any]:
+    return shares(rng), shares(rng)
+
+
+def with_zeros(rng: np.random.Generator) -> tuple[Any, Any]:
+    t = shares(rng, 2.0)
+    return shares(rng), np.where(t < 0.02, 0, t)
+
+
+def heavy(rng: np.random.Generator) -> tuple[Any, Any]:
+    return np.full(SHAPE, 4.7), np.full(SHAPE, 4.7 * 1.013)  # all rounded alike
+
+
+def certain(rng: np.random.Generator) -> tuple[Any, Any]:
+    t = np.eye(SHAPE[1])[rng.integers(0, SHAPE[1], SHAPE[0])]
+    return t * (1 - 1e-4) + (1 - t) * 1e-5 * rng.uniform(size=SHAPE), t
+
+
+def apart(rng: np.random.Generator) -> tuple[Any, Any]:
+    return rng.uniform(0.5, 1, size=SHAPE), 1e-3 * rng.uniform(size=SHAPE)
+
+
+def logits(rng: np.random.Generator) -> tuple[Any, Any]:
+    return 3 * rng.normal(size=SHAPE), np.asarray(rng.uniform(size=SHAPE) < 0.5, float)
+
+
+def confident(rng: np.random.Generator) -> tuple[Any, Any]:
+    t = np.asarray(rng.uniform(size=SHAPE) < 0.5, float)
+    return (2 * t - 1) * rng.uniform(8, 30, size=SHAPE), t
+
+
+def even(rng: np.random.Generator) -> tuple[Any, Any]:
+    signs = np.sign(rng.normal(size=SHAPE))
+    return 1e-3 * signs, np.full(SHAPE, 0.25)
+
+
+KL, DICE = KLDivergenceLoss(), DiceCoeffLoss(smooth=0)
+BINARY = BinaryCrossEntropyLoss(logits=True)
+CASES: dict[str, tuple[Any, Any, Any]] = {
+    "divergence, far": (KL, divergence, far),
+    "divergence, near": (KL, divergence, near),
+    "divergence, zeros": (KL, divergence, with_zeros),
+    "divergence, heavy targets": (KL, divergence, heavy),
+    "focal, far": (FocalLoss(), focal, far),
+    "focal, certain": (FocalLoss(), focal, certain),
+    "dice, far": (DICE, dice, far),
+    "dice, near": (DICE, dice, near),
+    "dice, apart": (DICE, dice, apart),
+    "binary, uncertain": (BINARY, binary, logits),
+    "binary, confident": (BINARY, binary, confident),
+    "binary, even": (BINARY, binary, even),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("loss", "reference", "points"), CASES.values(), ids=CASES)
+def test_value_and_gradient_are_those_of_the_formula(
+    loss: Any, reference: Any, points: Any, dtype: Any, differentiating: Any
+) -> None:
+    p, t = (array.astype(dtype) for array in points(np.random.default_rng(5)))
+    eps = np.finfo(dtype).eps
+    items, slopes = reference(*(a.astype(np.longdouble) for a in (p, t)), np.longdouble(eps))
+    selector = differentiating.selector
+    value, slope = polylux.value_and_gradient(
+        loss, selector, *polylux.to_backend((p, t), selector)
+    )
+    # The mean of terms of both signs is right to the largest of them.
+    floor = 4 * eps * np.mean(np.abs(items))
+    true = items.mean()
+    assert abs(polylux.to_host(value) - true) <= max(8 * np.spacing(true.astype(dtype)), floor)
+    slopes = slopes / items.size
+    unit = np.spacing(np.max(np.abs(slopes)).astype(dtype))
+    assert np.max(np.abs(polylux.to_host(slope) - slopes)) <= 8 * unit
+    alone = loss(*polylux.to_backend((p, t), selector))
+    assert abs(polylux.to_host(alone) - true) <= max(8 * np.spacing(true.astype(dtype)), floor)
