@@ -16,13 +16,15 @@ from typing import Any
 import torch
 
 from polylux.backend import PartialKernel
-from polylux_torch._fused import MEAN, Found, Neutral, definition, is_eager, run
+from polylux_torch._fused import FULL, MEAN, Found, Neutral, definition, is_eager, run
 from polylux_torch._gradient import STATE
 from polylux_torch._scratch import BLOCK, scratch
 
 # Without the Python around them in `torch.nn.functional`, which broadcasts what has one shape.
 _mse_loss: Callable[..., Any] = torch._C._nn.mse_loss
 _huber_loss: Callable[..., Any] = torch._C._nn.huber_loss
+
+_LARGEST = {dtype: torch.finfo(dtype).max for dtype in FULL}
 
 _MANY = 2**12
 """Entries from which fewer logarithms are worth more operations."""
@@ -42,7 +44,7 @@ def _mse(neutral: Neutral, p: Any, t: Any) -> Any:
 
 
 def _huber(p: Any, t: Any, delta: float) -> Any:
-    return _huber_loss(p, t, MEAN, min(delta, torch.finfo(p.dtype).max))
+    return _huber_loss(p, t, MEAN, min(delta, _LARGEST[p.dtype]))
 
 
 def _absolute_error(p: Any, t: Any, slopes: Any) -> Any:

@@ -114,8 +114,8 @@ class Loss(Spec, ABC):
     def _items(self, xp: Any, prediction: Any, target: Any, epsilon: float) -> Any:
         """Unreduced items, for arrays of one shape and dtype.
 
-        `epsilon` is the option of that name; by default, and for losses without that option, the
-        machine epsilon of the dtype in which the prediction was given.
+        `epsilon` is the option of that name, by default the machine epsilon of the dtype in which
+        the prediction was given; 0 for losses without that option.
         """
 
     def _mean(self, prediction: Any, target: Any) -> Any:
@@ -219,7 +219,7 @@ class Loss(Spec, ABC):
         return value
 
     def _epsilon(self, dtype: Any) -> float:
-        epsilon: float | None = getattr(self, "epsilon", None)
+        epsilon: float | None = getattr(self, "epsilon", 0.0)
         return MACHINE_EPSILON[dtype_name(dtype)] if epsilon is None else epsilon
 
     def _fitting_weight(self, xp: Any, items: Any, weight: Any) -> Any:
