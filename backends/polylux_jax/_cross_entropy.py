@@ -26,7 +26,8 @@ _LARGE = 2**14
 """Entries from which a pass over the arrays costs more than a branch does."""
 
 _UNCERTAIN = 0.5
-"""A mean of at least this is right but for 2 ulp, and so is the largest entry of its gradient."""
+"""A mean of at least so many times each lane's shares is right but for 2 ulp, and so is the largest
+entry of its gradient."""
 
 
 def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
@@ -43,14 +44,15 @@ def _mean_by_shares(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
     def sums(array: Any) -> Any:
         return jnp.sum(array, axis=dim, keepdims=True)
 
-    def short_mean(z: Any, t: Any) -> tuple[Any, Arrays]:
-        """The mean, and numbers of each lane: the largest logit, factors of the derivatives."""
+    def short_mean(z: Any, t: Any) -> tuple[Any, Any, Arrays]:
+        """The mean, whether it is exact, and of each lane the largest logit and two factors."""
         largest = jax.lax.stop_gradient(jnp.max(z, axis=dim, keepdims=True))
         shifted = z - largest
         total, shares = sums(jnp.exp(shifted)), sums(t)
         logarithm = jnp.log(total)
         mean = jnp.mean(shares * logarithm - sums(shifted * t))
-        return mean, (largest, shares / (total * total.size), logarithm)
+        is_exact = mean >= _UNCERTAIN * jnp.max(jnp.abs(shares))
+        return mean, is_exact, (largest, shares / (total * total.size), logarithm)
 
     def short(z: Any, t: Any, mean: Any, lanes: Arrays) -> tuple[Any, Any]:
         largest, scale, _ = lanes
@@ -62,12 +64,12 @@ def _mean_by_shares(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
     exact = jax.value_and_grad(definition)
 
     def plain(z: Any, t: Any) -> Any:
-        mean, lanes = short_mean(z, t)
-        return jax.lax.cond(mean >= _UNCERTAIN, _as_found, definition, z, t, mean, lanes)
+        mean, is_exact, lanes = short_mean(z, t)
+        return jax.lax.cond(is_exact, _as_found, definition, z, t, mean, lanes)
 
     def forward(z: Any, t: Any) -> tuple[Any, Arrays]:
-        mean, lanes = short_mean(z, t)
-        mean, slope = jax.lax.cond(mean >= _UNCERTAIN, short, exact, z, t, mean, lanes)
+        mean, is_exact, lanes = short_mean(z, t)
+        mean, slope = jax.lax.cond(is_exact, short, exact, z, t, mean, lanes)
         largest, _, logarithm = lanes
         return mean, (slope, (logarithm - (z - largest)) * (1 / logarithm.size))
 

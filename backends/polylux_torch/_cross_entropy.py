@@ -22,7 +22,8 @@ _LARGE = 2**14
 """Entries from which a pass over the arrays costs more than an operation does by itself."""
 
 _UNCERTAIN = 0.5
-"""A mean of at least this is right but for 2 ulp: each lane is but for the rounding of 1."""
+"""A mean of at least so many times each lane's shares is right but for 2 ulp, and so is the largest
+slope: each lane is but for the rounding of its shares."""
 
 _CERTAIN = 1e-8
 """A mean of at least this, found in float64, is right to all digits of float32."""
@@ -91,7 +92,7 @@ def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
         slope = torch.softmax(z, dim, out=buffer)
         logarithms = slope.amax(dim, keepdim=True).log_().mul_(total).sum()
         value = linear.add_(logarithms).div_(-count)
-        if value.item() >= _UNCERTAIN:
+        if value.item() >= _UNCERTAIN * total.abs().amax().item():
             return value, slope.mul_(total.div_(count)).sub_(t, alpha=1 / count)
     value, slope = _lanes_against_shares(z, t, is_wanted, dim)
     return value.mean(), slope if slope is None else slope.div_(count)

@@ -1,7 +1,12 @@
-"""Suite `scaling`: a step's time against the number of leaves, of parameters, and of samples."""
+"""Suite `scaling`: a step's time against the number of leaves, of parameters, and of samples.
+
+A step's own cost, which a step of one leaf shows, is what the suite `train` is about: here it is
+what a leaf more and a parameter more cost that is held to a bar.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import importlib.util
@@ -14,7 +19,7 @@ import numpy as np
 from polylux import ADType, AutoAutograd, AutoJax, AutoTorch
 from polylux_benchmarks._comparison import Comparison
 from polylux_benchmarks._steps import RATE, bowl
-from polylux_benchmarks._timing import Pair
+from polylux_benchmarks._timing import Measurement, Pair
 from polylux_benchmarks.train import Size, ours, start
 
 BAR = 1.1
@@ -27,6 +32,47 @@ COMPILED_LEAVES = 1_000
 LEAF = (32, 32)
 PARAMETERS = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
 BATCHES = (1, 32, 1_024, 32_768)
+
+
+MANY_PARAMETERS = 10**6
+"""From here the arithmetic takes longer than what comes before it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PerLeaf:
+    """What each leaf after the first adds to a step."""
+
+    many: Pair
+    one: Pair
+    count: int
+    bar: float
+    name: str = "per leaf"
+
+    @property
+    def suite(self) -> str:
+        return self.many.suite
+
+    @property
+    def backend(self) -> str:
+        return self.many.backend
+
+    @property
+    def setting(self) -> str:
+        return self.many.setting
+
+    def measured(self, pairs: int, repeats: int) -> Measurement:
+        """The steps of one leaf taken from those of many; the interval is that of the latter."""
+        many, one = self.many.measured(pairs, repeats), self.one.measured(pairs, repeats)
+
+        def ratio(of_many: float) -> float:
+            return (of_many * many.theirs - one.ours) / (many.theirs - one.theirs)
+
+        return dataclasses.replace(
+            many, name=self.name, bar=self.bar,
+            ours=(many.ours - one.ours) / (self.count - 1),
+            theirs=(many.theirs - one.theirs) / (self.count - 1),
+            ratio=ratio(many.ratio), low=ratio(many.low), high=ratio(many.high),
+        )  # fmt: skip
 
 
 class Contender(NamedTuple):
@@ -50,11 +96,17 @@ def pairs() -> Iterator[Comparison]:
             setting = f"{count:,} leaves of {LEAF[0]} x {LEAF[1]}"
             if contender.is_compiled:
                 yield _bowl(contender, "first step", setting, LEAF, count, is_first_call=True)
-            yield _bowl(contender, "step", setting, LEAF, count)
+            step = _bowl(contender, "step", setting, LEAF, count)
+            if count == 1:
+                yield step
+            else:
+                yield PerLeaf(step, _bowl(contender, "step", setting, LEAF), count, BAR)
     for contender in contenders:
         for size in PARAMETERS:
             if _fits(size):
-                yield _bowl(contender, "step", f"{size:.0e} parameters".replace("+0", ""), (size,))
+                setting = f"{size:.0e} parameters".replace("+0", "")
+                step = _bowl(contender, "step", setting, (size,))
+                yield step if size < MANY_PARAMETERS else dataclasses.replace(step, bar=BAR)
     for contender in contenders:
         for batch in BATCHES:
             mlp = Size((64, 64, 10), batch, {}, {})
@@ -96,8 +148,9 @@ def _bowl(
     # The arrays are made when they are needed first: the next pair's do not lie beside these.
     calls = [(_anew if is_first_call else _once)(side, shape, count) for side in sides]
     return Pair(
-        "scaling", name, contender.backend, setting, calls[0], calls[1], contender.peer, BAR,
-        contender.wait, is_first_call, 3 if is_first_call else 5 if count > 100 else None,
+        "scaling", name, contender.backend, setting, calls[0], calls[1], contender.peer,
+        BAR if is_first_call else None, contender.wait, is_first_call,
+        3 if is_first_call else 5 if count > 100 else None,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 import polylux
 from polylux.losses import (
     BinaryCrossEntropyLoss,
+    CrossEntropyLoss,
     DiceCoeffLoss,
     FocalLoss,
     KLDivergenceLoss,
@@ -54,6 +55,19 @@ def binary(z: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
     return np.log1p(np.exp(-size)) + share * size, np.where(z >= 0, share - less, less - share)
 
 
+def surprise(z: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    top = np.argmax(z, axis=-1)[:, None]
+    shifted = z - z.max(-1, keepdims=True)
+    weights = np.exp(shifted)
+    np.put_along_axis(weights, top, 0, axis=-1)
+    others = weights.sum(-1, keepdims=True)
+    total = t.sum(-1, keepdims=True)
+    slope = weights * total / (1 + others) - t
+    rest = total - np.take_along_axis(t, top, axis=-1)
+    np.put_along_axis(slope, top, rest - total * others / (1 + others), axis=-1)
+    return (total * np.log1p(others) - np.sum(shifted * t, -1, keepdims=True))[:, 0], slope
+
+
 def near(rng: np.random.Generator) -> tuple[Any, Any]:
     p = shares(rng)
     return p, p * (1 + 1e-3 * rng.normal(size=SHAPE))
@@ -81,6 +95,21 @@ def apart(rng: np.random.Generator) -> tuple[Any, Any]:
     return rng.uniform(0.5, 1, size=SHAPE), 1e-3 * rng.uniform(size=SHAPE)
 
 
+def one_of_many(rng: np.random.Generator) -> tuple[Any, Any]:
+    return 3 * rng.normal(size=SHAPE), shares(rng)
+
+
+def all_but_certain(rng: np.random.Generator) -> tuple[Any, Any]:
+    t = np.eye(SHAPE[1])[np.zeros(SHAPE[0], int)]
+    return 8.1 * t, 100 * t  # all rounded alike
+
+
+def certain_and_heavy_among_others(rng: np.random.Generator) -> tuple[Any, Any]:
+    z, t = one_of_many(rng)
+    z[0], t[0] = 12 * np.eye(SHAPE[1])[0], 300 * np.eye(SHAPE[1])[0]
+    return z, t
+
+
 def logits(rng: np.random.Generator) -> tuple[Any, Any]:
     return 3 * rng.normal(size=SHAPE), np.asarray(rng.uniform(size=SHAPE) < 0.5, float)
 
@@ -96,7 +125,7 @@ def even(rng: np.random.Generator) -> tuple[Any, Any]:
 
 
 KL, DICE = KLDivergenceLoss(), DiceCoeffLoss(smooth=0)
-BINARY = BinaryCrossEntropyLoss(logits=True)
+BINARY, CROSS = BinaryCrossEntropyLoss(logits=True), CrossEntropyLoss(logits=True)
 CASES: dict[str, tuple[Any, Any, Any]] = {
     "divergence, far": (KL, divergence, far),
     "divergence, near": (KL, divergence, near),
@@ -104,6 +133,9 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "divergence, heavy targets": (KL, divergence, heavy),
     "focal, far": (FocalLoss(), focal, far),
     "focal, certain": (FocalLoss(), focal, certain),
+    "cross entropy, uncertain": (CROSS, surprise, one_of_many),
+    "cross entropy, certain": (CROSS, surprise, all_but_certain),
+    "cross entropy, one certain": (CROSS, surprise, certain_and_heavy_among_others),
     "dice, far": (DICE, dice, far),
     "dice, near": (DICE, dice, near),
     "dice, apart": (DICE, dice, apart),
