@@ -2,6 +2,7 @@
 
 `x - log(sum(exp(x)))` is a small difference there, and so is `softmax - 1`. Both are written by
 the classes that are not the largest: what they add to the sum is known to all its digits.
+Numbers of each lane have no axis of one place, at which compilers would not vectorize.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def _below_largest(xp: Any, z: Any, dim: int) -> tuple[Any, Any]:
     Infinite ones share the whole of their lane, and the others there are less by all there is.
     """
     limit = float(xp.finfo(z.dtype).max)
-    largest = detach(xp.max(z, axis=dim, keepdims=True))
-    return xp.minimum(z, limit) - xp.minimum(largest, limit), largest == xp.inf
+    largest = detach(xp.max(z, axis=dim))
+    below = xp.minimum(z, limit) - xp.expand_dims(xp.minimum(largest, limit), axis=dim)
+    return below, largest == xp.inf
 
 
 @custom_rule(pullback=_pullback, pushforward=_pushforward)
@@ -48,7 +50,10 @@ def cross_entropy_of_lanes(z: Any, y: Any, *, dim: int) -> tuple[Any, Arrays]:
     xp = array_namespace(z)
 
     def added(array: Any) -> Any:
-        return xp.sum(array, axis=dim, keepdims=True)
+        return xp.sum(array, axis=dim)
+
+    def wide(lane: Any) -> Any:
+        return xp.expand_dims(lane, axis=dim)
 
     shifted, is_infinite = _below_largest(xp, z, dim)
     weights = xp.exp(shifted)
@@ -59,20 +64,20 @@ def cross_entropy_of_lanes(z: Any, y: Any, *, dim: int) -> tuple[Any, Arrays]:
     every = added(weights)
     is_clear = every < 1.5
     others = xp.where(is_clear, added(weights - largest), every - 1)
-    surprise = xp.log1p(others) - shifted
-    surprise = xp.where(is_infinite & (shifted < 0), xp.inf, surprise)
+    surprise = wide(xp.log1p(others)) - shifted
+    surprise = xp.where(wide(is_infinite) & (shifted < 0), xp.inf, surprise)
     terms = y * xp.where(y == 0, 0.0, surprise)
 
-    scale = total / (1 + others)
+    scale = wide(total / (1 + others))
     # softmax * total - y, which for the largest is what the others have, less their softmax;
     # 1 - weights is 0 there, and has a derivative.
-    given_to_equals = xp.where(is_clear, 0.0, total - total_of_others - y)
+    given_to_equals = xp.where(wide(is_clear), 0.0, wide(total - total_of_others) - y)
     slope = xp.where(
         shifted == 0,
-        total_of_others + given_to_equals - scale * (others + (1 - weights)),
+        wide(total_of_others) + given_to_equals - scale * (wide(others) + (1 - weights)),
         scale * weights - y,
     )
-    return xp.sum(terms, axis=dim), (slope, surprise)
+    return added(terms), (slope, surprise)
 
 
 def _pullback_of_labels(residuals: Arrays, g: Any, *, dim: int, is_known: bool) -> Arrays:
@@ -103,14 +108,14 @@ def cross_entropy_of_labels(
         known = is_class(places, classes)
         places = xp.where(known, places, xp.zeros_like(places))
     shifted, is_infinite = _below_largest(xp, z, dim)
-    own = xp.take_along_axis(shifted, places, axis=dim)
+    own = xp.squeeze(xp.take_along_axis(shifted, places, axis=dim), axis=dim)
     own = xp.where(is_infinite & (own < 0), -xp.inf, own)
     if known is not None:
-        own = xp.where(known, own, xp.nan)
+        own = xp.where(xp.squeeze(known, axis=dim), own, xp.nan)
 
     weights = xp.where(here, 0.0, xp.exp(shifted))
-    others = xp.sum(weights, axis=dim, keepdims=True)
+    others = xp.sum(weights, axis=dim)
     missing = xp.exp(own) - 1
     value = xp.log1p(others + missing) - own
-    slope = xp.where(here, -others, weights) * (1 / (others + missing + 1))
-    return xp.squeeze(value, axis=dim), (slope,)
+    scale = xp.expand_dims(1 / (others + missing + 1), axis=dim)
+    return value, (xp.where(here, -xp.expand_dims(others, axis=dim), weights) * scale,)
