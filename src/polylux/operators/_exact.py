@@ -1,4 +1,4 @@
-"""Exact: a prepared operator for arrays of exactly the kinds that it was compiled for."""
+"""A prepared operator for arrays of exactly the kinds that it was compiled for."""
 
 from __future__ import annotations
 
@@ -14,69 +14,62 @@ from polylux.running import run
 from polylux.tree import Structure
 
 
-class Exact:
-    """A prepared operator that the framework itself compiled, and whose arguments it compares.
+def exactly(call: Call, pattern: Pattern, args: tuple[Any, ...]) -> Callable[..., Any] | None:
+    """The call compiled for arguments like its own; None where the backend does not do so.
 
-    Everything around the arrays, trees of the results included, happened while it was compiled.
-    What is left of Python takes less time than one compiled layer.
+    The framework itself compiles it, and compares its arguments. Everything around the arrays,
+    trees of the results included, happens now: what is left of Python takes less time than one
+    compiled layer. The function raises a TypeError or ValueError for arguments of another kind.
     """
+    backend: Backend = call.backend
+    leaves, _ = tree.leaves(args)
+    moved = backend.to_device(leaves, call.selector)
+    if not all(map(op.is_, leaves, moved)):
+        return None
+    structures: list[Structure] = []
 
-    __slots__ = ("_function", "_is_alone", "_pattern", "_structure", "_types")
+    def function(*given: Any) -> tuple[Any, ...]:
+        results = call.results(call.function(), pattern.split(given))
+        found, structure = tree.flatten(
+            results[0] if len(results) == 1 else results, arrays.is_array
+        )
+        structures.append(structure)
+        return tuple(found)
 
-    def __init__(
-        self, function: Callable[..., Any], types: list[type], pattern: Pattern,
-        structure: Structure,
-    ) -> None:  # fmt: skip
-        self._function = function
-        self._types = types
-        self._pattern = pattern
-        # Most results are one array, or a few side by side, which need no unflattening.
-        count = structure.size
-        side_by_side = tree.flatten(tuple(range(count)), lambda _: True)[1]
-        self._is_alone = count == 1 and structure.treedef.is_leaf()
-        self._structure = None if structure == side_by_side else structure
+    compiled = run(
+        backend, backend.precision_scope(leaves), backend.compile, function, leaves, call.selector
+    )
+    if compiled is None:
+        return None
+    return _compared(compiled, list(map(type, leaves)), pattern, structures[-1])
 
-    @classmethod
-    def of(cls, call: Call, pattern: Pattern, args: tuple[Any, ...]) -> Exact | None:
-        """The call compiled for arguments like its own; None where the backend does not do so."""
-        backend: Backend = call.backend
-        leaves, _ = tree.leaves(args)
-        moved = backend.to_device(leaves, call.selector)
-        if not all(map(op.is_, leaves, moved)):
-            return None
-        structures: list[Structure] = []
 
-        def function(*given: Any) -> tuple[Any, ...]:
-            results = call.results(call.function(), pattern.split(given))
-            found, structure = tree.flatten(
-                results[0] if len(results) == 1 else results, arrays.is_array
-            )
-            structures.append(structure)
-            return tuple(found)
+def _compared(
+    compiled: Callable[..., Any], types: list[type], pattern: Pattern, structure: Structure
+) -> Callable[..., Any]:
+    # Most results are one array, or a few side by side, which need no unflattening.
+    count = structure.size
+    is_alone = count == 1 and structure.treedef.is_leaf()
+    is_flat = structure == tree.flatten(tuple(range(count)), lambda _: True)[1]
+    treedef, expected = pattern.treedef, len(types)
 
-        compiled = run(
-            backend, backend.precision_scope(leaves), backend.compile, function, leaves,
-            call.selector,
-        )  # fmt: skip
-        if compiled is None:
-            return None
-        return cls(compiled, list(map(type, leaves)), pattern, structures[-1])
-
-    def __call__(self, args: tuple[Any, ...]) -> Any:
-        """The results; a TypeError or ValueError if these arguments are of another kind."""
-        if self._pattern.treedef is not None:
-            leaves, treedef = tree.leaves(args)
-            if treedef != self._pattern.treedef:
+    # A closure, whose variables are at hand: in a loop over large arrays each look-up is a wait.
+    def prepared(*args: Any) -> Any:
+        if treedef is not None:
+            leaves, found_treedef = tree.leaves(args)
+            if found_treedef != treedef:
                 raise TypeError(_OTHER)
             args = tuple(leaves)
-        if list(map(type, args)) != self._types or (
-            len(set(map(id, args))) < len(args) and self._pattern.has_ties(args)
+        if [*map(type, args)] != types or (
+            len({*map(id, args)}) < expected and pattern.has_ties(args)
         ):
             raise TypeError(_OTHER)
-        found = self._function(*args)
-        if self._is_alone:
+        found = compiled(*args)
+        if is_alone:
             return found[0]
-        return found if self._structure is None else self._structure.unflatten(found)
+        return found if is_flat else structure.unflatten(found)
+
+    return prepared
 
 
 _OTHER = "arguments of another kind"

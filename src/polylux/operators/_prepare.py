@@ -10,7 +10,7 @@ from polylux.cache import Captured
 from polylux.dtypes import dtype_name
 from polylux.errors import PolyluxError, PreparationError
 from polylux.operators._call import Call
-from polylux.operators._exact import Exact
+from polylux.operators._exact import exactly
 from polylux.operators._recall import Pattern
 from polylux.operators._table import look_up
 from polylux.selectors import ADType
@@ -45,25 +45,29 @@ class Prepared:
         self._shown = _shown(call, args)
         function = call.function()
         self._staged = function
-        self._exact: Exact | None = None
+        self._exact: Callable[..., Any] | None = None
         self._pattern = None if tracing else Pattern.of(call, args, shapes=True, devices=True)
         if call.backend.is_staged(call.selector) and not tracing:
             self._staged = call.backend.stage(function, call.selector)
             if self._pattern is not None and self._pattern.was_own:
-                self._exact = Exact.of(call, self._pattern, args)
+                self._exact = exactly(call, self._pattern, args)
             if self._exact is None:
                 call.results(self._staged)
         call.forget_arrays()
 
     def __call__(self, x: PyTree, *rest: Any) -> Any:
-        exact = self._exact
-        if exact is not None and self._captured.unchanged():
-            try:
-                return exact((x, *rest))
-            except (TypeError, ValueError):
-                pass  # other arguments, traced ones too, which are looked at one by one
-        mine, pattern = self._call, self._pattern
+        mine, exact, captured = self._call, self._exact, self._captured
         tracing = mine.backend.is_tracing()
+        if (
+            exact is not None
+            and not tracing  # or else what f looks up may be a traced value
+            and (captured.is_empty or captured.unchanged())
+        ):
+            try:
+                return exact(x, *rest)
+            except (TypeError, ValueError):
+                pass  # other arguments, which are looked at one by one
+        pattern = self._pattern
         groups = None if tracing or pattern is None else pattern.groups(x, rest)
         call = mine if groups is not None else self._checked(x, rest, tracing)
         if not self._captured.unchanged():
