@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -368,3 +369,56 @@ def test_a_mean_takes_many_cotangents_at_once(is_second: bool) -> None:
     cotangents = torch.tensor([1.0, -2.0], dtype=z.dtype)
     (found,) = torch.autograd.grad(value, leaf, cotangents, is_grads_batched=True)
     torch.testing.assert_close(found, torch.stack([slope, -2 * slope]), rtol=32 * 2**-52, atol=0)
+
+
+# --- memory that is kept between calls -----------------------------------------------------------
+
+LARGE: dict[str, losses.Loss] = {
+    "absolute": losses.MAELoss(),
+    "squared log": losses.MSLELoss(),
+    "poisson": losses.PoissonLoss(),
+    "hinge": losses.HingeLoss(),
+    "binary": losses.BinaryCrossEntropyLoss(),
+    "binary logits": losses.BinaryCrossEntropyLoss(logits=True),
+    "divergence": losses.KLDivergenceLoss(),
+}
+
+
+def large(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    p, t = rng.uniform(0.1, 0.9, size=(2, 300, 100))
+    return torch.from_numpy(p), torch.from_numpy(t)
+
+
+@pytest.mark.parametrize("loss", LARGE.values(), ids=LARGE)
+def test_what_is_returned_is_not_the_kept_memory(loss: losses.Loss) -> None:
+    value, slope = value_and_gradient(loss, SELECTOR, *large(0))
+    value_before, slope_before = value.clone(), slope.clone()
+    value_and_gradient(loss, SELECTOR, *large(1))
+    assert torch.equal(value, value_before)
+    assert torch.equal(slope, slope_before)
+
+
+@pytest.mark.parametrize("loss", LARGE.values(), ids=LARGE)
+def test_threads_do_not_disturb_each_other(loss: losses.Loss) -> None:
+    def found(seed: int) -> list[torch.Tensor]:
+        return [value_and_gradient(loss, SELECTOR, *large(seed))[1] for _ in range(8)]
+
+    alone = [found(seed)[0] for seed in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for slopes, expected in zip(pool.map(found, range(2)), alone, strict=True):
+            assert all(torch.equal(slope, expected) for slope in slopes)
+
+
+@pytest.mark.parametrize("loss", LARGE.values(), ids=LARGE)
+def test_memory_kept_in_inference_mode_serves_derivatives(loss: losses.Loss) -> None:
+    p, t = large(2)
+
+    def both() -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.inference_mode():
+            value = loss(p, t)
+        return value, value_and_gradient(loss, SELECTOR, p, t)[0]
+
+    with ThreadPoolExecutor(1) as pool:  # a thread that has kept nothing yet
+        value, same = pool.submit(both).result()
+    assert float(value) == float(same)
