@@ -162,13 +162,14 @@ def _cross_entropy_terms(
 def _divergence_terms(p: Data, t: Data, scale: Any, *, epsilon: float) -> tuple[Any, Data]:
     shifted = p + epsilon
     # 1 in place of a target of 0, whose term is 0.
-    positive = t if t.min() > 0 else (t == 0) + t
+    least = t.min()
+    positive = t if least > 0 else (t == 0) + t
     ratio = positive / shifted
     items = np.log(ratio)
     items *= t
     total = np.add.reduce(items)
     # What the logarithm of a rounded ratio has lost near 1 does not matter to a larger sum.
-    if not total >= 0.5 * np.add.reduce(t):
+    if least < 0 or not total >= 0.5 * np.add.reduce(t):
         difference = p - t
         difference += epsilon
         items = _half_log_ratio(shifted, positive, difference)

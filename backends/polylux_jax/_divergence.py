@@ -51,7 +51,7 @@ def _divergence(
         is_zero = t == 0
         logarithm = jnp.log(jnp.where(is_zero, 1.0, t) / (p + epsilon))
         total = jnp.sum(jnp.where(is_zero, 0.0, t * logarithm))
-        is_exact = total >= _UNCERTAIN * jnp.sum(t)
+        is_exact = total >= _UNCERTAIN * jnp.sum(jnp.abs(t))
         return jax.lax.cond(is_exact, _as_found, definition, p, t, total / count(p))
 
     def forward(p: Any, t: Any) -> tuple[Any, tuple[Any, ...]]:
