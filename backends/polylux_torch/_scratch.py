@@ -39,6 +39,6 @@ def scratch(like: Any, count: int) -> list[Any]:
     kept = _KEPT.by_dtype.setdefault(like.dtype, [])
     if len(kept) < count:
         with torch.inference_mode(False):
-            kept += [torch.empty(BLOCK, dtype=like.dtype) for _ in range(count - len(kept))]
+            kept += [like.new_empty(BLOCK) for _ in range(count - len(kept))]
     buffers = kept[:count]
     return buffers if size == BLOCK else [buffer[:size] for buffer in buffers]

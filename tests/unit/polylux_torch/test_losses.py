@@ -422,3 +422,15 @@ def test_memory_kept_in_inference_mode_serves_derivatives(loss: losses.Loss) -> 
     with ThreadPoolExecutor(1) as pool:  # a thread that has kept nothing yet
         value, same = pool.submit(both).result()
     assert float(value) == float(same)
+
+
+def test_memory_is_kept_where_the_arrays_are() -> None:
+    p, t = large(3)
+
+    def found() -> torch.Tensor:
+        with torch.device("meta"):  # where others make their arrays meanwhile
+            return value_and_gradient(losses.MAELoss(), SELECTOR, p, t)[0]
+
+    with ThreadPoolExecutor(1) as pool:  # a thread that has kept nothing yet
+        value = pool.submit(found).result()
+    assert float(value) == pytest.approx(float((p - t).abs().mean()), rel=8 * 2**-52)
