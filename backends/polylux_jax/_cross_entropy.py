@@ -2,7 +2,7 @@
 
 What is rare is left to a branch that is taken when the mean shows it: infinite logits, and shares
 of a class that is all but certain, for which `x - log(sum(exp(x)))` and `softmax - 1` lose their
-digits. Numbers of each lane have no axis of one place, at which XLA would vectorize nothing.
+digits.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from polylux.backend import DerivativeRule, PartialKernel
+from polylux_jax._means import LARGE, as_found, rule_of_mean
 from polylux_jax._rules import custom_rule
 
 Arrays = tuple[Any, ...]
@@ -22,16 +23,13 @@ Neutral = Callable[..., Any]
 
 _finfo: Callable[[Any], Any] = jnp.finfo  # bfloat16 too, unlike numpy's
 
-_LARGE = 2**14
-"""Entries from which a pass over the arrays costs more than a branch does."""
-
 _UNCERTAIN = 0.5
 """A mean of at least so many times each lane's shares is right but for 2 ulp, and so is the largest
 entry of its gradient."""
 
 
 def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
-    return neutral(z, t, dim) if z.size < _LARGE else _mean_by_shares(neutral, dim)(z, t)
+    return neutral(z, t, dim) if z.size < LARGE else _mean_by_shares(neutral, dim)(z, t)
 
 
 @functools.lru_cache(maxsize=64)
@@ -65,7 +63,7 @@ def _mean_by_shares(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
 
     def plain(z: Any, t: Any) -> Any:
         mean, is_exact, lanes = short_mean(z, t)
-        return jax.lax.cond(is_exact, _as_found, definition, z, t, mean, lanes)
+        return jax.lax.cond(is_exact, as_found, definition, z, t, mean, lanes)
 
     def forward(z: Any, t: Any) -> tuple[Any, Arrays]:
         mean, is_exact, lanes = short_mean(z, t)
@@ -81,7 +79,7 @@ def _mean_by_shares(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
 def _softmax_cross_entropy_labels_mean(
     neutral: Neutral, z: Any, labels: Any, dim: int = -1, check: Callable[[], bool] | None = None
 ) -> Any:
-    if z.size < _LARGE or z.shape[dim] * _finfo(z.dtype).eps >= 1:
+    if z.size < LARGE or z.shape[dim] * _finfo(z.dtype).eps >= 1:
         return neutral(z, labels, dim, check)
     is_known = check is not None and check()
     places = labels.astype(jnp.promote_types(labels.dtype, jnp.int32))
@@ -92,7 +90,8 @@ def _softmax_cross_entropy_labels_mean(
 def _mean_by_labels(neutral: Neutral, dim: int, is_known: bool) -> Callable[[Any, Any], Any]:
     """The kernel for large arrays: the definition, but for its guard against infinite logits.
 
-    Where one is found, the numbers of the lanes are found again, from guarded entries.
+    Where one is found, the numbers of the lanes are found again, from guarded entries. These have
+    no axis of one place, at which XLA would vectorize nothing.
     """
 
     def lanes(z: Any, labels: Any, largest: Any) -> tuple[Any, Any]:
@@ -127,7 +126,7 @@ def _mean_by_labels(neutral: Neutral, dim: int, is_known: bool) -> Callable[[Any
         weights, own = lanes(z, labels, largest)
         found = summed(weights, own)
         is_finite = jnp.isfinite(found[0])
-        return weights, jax.lax.cond(is_finite, _as_found, guarded, z, labels, found, largest)
+        return weights, jax.lax.cond(is_finite, as_found, guarded, z, labels, found, largest)
 
     def plain(z: Any, labels: Any) -> Any:
         return both(z, labels)[1][0]
@@ -147,22 +146,7 @@ def _mean_by_labels(neutral: Neutral, dim: int, is_known: bool) -> Callable[[Any
         _, changes = jax.jvp(lambda z: exact(z, labels), (z,), tangents[:1])
         return mean_and_slope(z, labels), changes
 
-    def forward(z: Any, labels: Any) -> tuple[Any, Arrays]:
-        mean, slope = mean_and_slope(z, labels)
-        return mean, (slope,)
-
-    def pullback(residuals: Arrays, g: Any) -> Arrays:
-        return (*_pullback(residuals, g), None)
-
-    return custom_rule(
-        DerivativeRule(
-            "softmax_cross_entropy_labels_mean", plain, forward, pullback, _pushforward, False
-        )
-    )
-
-
-def _as_found(z: Any, target: Any, found: Any, *lanes: Arrays) -> Any:
-    return found
+    return rule_of_mean("softmax_cross_entropy_labels_mean", plain, mean_and_slope)
 
 
 def _pullback(residuals: Arrays, g: Any) -> Arrays:
@@ -170,7 +154,7 @@ def _pullback(residuals: Arrays, g: Any) -> Arrays:
 
 
 def _pushforward(residuals: Arrays, *tangents: Any) -> Any:
-    pairs = zip(residuals, tangents, strict=False)  # a label has no slope
+    pairs = zip(residuals, tangents, strict=True)
     return sum(jnp.sum(slope * tangent) for slope, tangent in pairs if tangent is not None)
 
 

@@ -13,13 +13,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from polylux.backend import DerivativeRule, PartialKernel
-from polylux_jax._rules import custom_rule
+from polylux.backend import PartialKernel
+from polylux_jax._means import LARGE, as_found, rule_of_mean
 
 Neutral = Callable[..., Any]
-
-_LARGE = 2**14
-"""Entries from which a pass over the arrays costs more than a branch does."""
 
 _UNCERTAIN = 0.5
 """A mean of at least so many times that of the shares is right but for 2 ulp: each term is but for
@@ -30,7 +27,7 @@ def _mean_of_items(
     neutral: Neutral, p: Any, t: Any, rule: Any, dim: int | None = None, **settings: Any
 ) -> Any:
     epsilon = settings.get("epsilon")
-    if rule.__name__ != "divergence_terms" or dim is None or not epsilon or p.size < _LARGE:
+    if rule.__name__ != "divergence_terms" or dim is None or not epsilon or p.size < LARGE:
         return neutral(p, t, rule, dim, **settings)
     return _divergence(neutral, rule, dim, epsilon)(p, t)
 
@@ -52,27 +49,12 @@ def _divergence(
         logarithm = jnp.log(jnp.where(is_zero, 1.0, t) / (p + epsilon))
         total = jnp.sum(jnp.where(is_zero, 0.0, t * logarithm))
         is_exact = total >= _UNCERTAIN * jnp.sum(jnp.abs(t))
-        return jax.lax.cond(is_exact, _as_found, definition, p, t, total / count(p))
+        return jax.lax.cond(is_exact, as_found, definition, p, t, total / count(p))
 
-    def forward(p: Any, t: Any) -> tuple[Any, tuple[Any, ...]]:
-        return plain(p, t), (t / ((p + epsilon) * -count(p)),)
+    def mean_and_slope(p: Any, t: Any) -> tuple[Any, Any]:
+        return plain(p, t), t / ((p + epsilon) * -count(p))
 
-    return custom_rule(
-        DerivativeRule("divergence_mean", plain, forward, _pullback, _pushforward, False)
-    )
-
-
-def _as_found(p: Any, t: Any, mean: Any) -> Any:
-    return mean
-
-
-def _pullback(residuals: tuple[Any, ...], g: Any) -> tuple[Any, Any]:
-    return g * residuals[0], None  # the target is a constant
-
-
-def _pushforward(residuals: tuple[Any, ...], change: Any, _: Any) -> Any:
-    (slope,) = residuals
-    return jnp.zeros((), slope.dtype) if change is None else jnp.sum(slope * change)
+    return rule_of_mean("divergence_mean", plain, mean_and_slope)
 
 
 KERNELS: Mapping[str, Callable[..., Any]] = {

@@ -43,7 +43,7 @@ def _weights(z: Any, dim: int) -> tuple[Any, Any, Any]:
     return shifted, at, torch.exp(shifted, out=largest).scatter_(dim, at, 0.0)
 
 
-def _by_torch(z: Any, target: Any, dim: int) -> Any | None:
+def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
     """For few float32 logits, where each operation counts: from logarithms in float64, or None."""
     if (
         z.numel() >= _LARGE
@@ -55,7 +55,7 @@ def _by_torch(z: Any, target: Any, dim: int) -> Any | None:
         return None
     logarithms = torch.log_softmax(z, 1, torch.float64)
     if not target.is_floating_point():
-        loss = _nll_loss(logarithms, target, None, MEAN, _NO_LABEL)
+        loss = _nll_loss(logarithms, target.long(), None, MEAN, _NO_LABEL)
     else:
         # Two nodes of the graph, where torch's own loss has four after the logarithms.
         shares = target.double().mul_(-1 / len(z))
@@ -93,13 +93,15 @@ def _against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:
         logarithms = slope.amax(dim, keepdim=True).log_().mul_(total).sum()
         value = linear.add_(logarithms).div_(-count)
         if value.item() >= _UNCERTAIN * total.abs().amax().item():
+            if not is_wanted:
+                return value, None
             return value, slope.mul_(total.div_(count)).sub_(t, alpha=1 / count)
     value, slope = _lanes_against_shares(z, t, is_wanted, dim)
     return value.mean(), slope if slope is None else slope.div_(count)
 
 
 def _softmax_cross_entropy_mean(neutral: Neutral, z: Any, t: Any, dim: int = -1) -> Any:
-    loss = _by_torch(z, t, dim)
+    loss = _in_float64(z, t, dim)
     if loss is not None:
         return loss
     compute = functools.partial(_against_shares, dim=_from_behind(dim, z))
@@ -145,6 +147,8 @@ def _against_labels(z: Any, labels: Any, is_wanted: bool, dim: int) -> Found:
         own = slope.gather(dim, places)
         value = own.log().sum().div_(-count)
         if value.item() >= _UNCERTAIN and own.amin().item() >= torch.finfo(z.dtype).tiny:
+            if not is_wanted:
+                return value, None
             return value, slope.div_(count).scatter_add_(dim, places, own.fill_(-1 / count))
     value, slope = _lanes_against_labels(z, labels, is_wanted, dim, count)
     return value.mean(), slope
@@ -154,7 +158,7 @@ def _softmax_cross_entropy_labels_mean(
     neutral: Neutral, z: Any, labels: Any, dim: int = -1, check: Callable[[], bool] | None = None
 ) -> Any:
     try:
-        loss = _by_torch(z, labels.long(), dim)
+        loss = _in_float64(z, labels, dim)
         if loss is not None:
             return loss
         compute = functools.partial(_against_labels, dim=_from_behind(dim, z))

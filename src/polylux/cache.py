@@ -35,7 +35,7 @@ _NEW_OBJECTS_BEFORE_WARNING = 10
 class Captured:
     """What functions see from outside when they are traced: closure cells and global numbers."""
 
-    __slots__ = ("_cells", "_globals", "is_empty")
+    __slots__ = ("_cells", "_globals")
 
     def __init__(self, functions: tuple[Any, ...]) -> None:
         self._cells: list[tuple[types.CellType, Any]] = []
@@ -43,8 +43,6 @@ class Captured:
         seen: set[int] = set()
         for function in functions:
             self._look_into(function, seen)
-        self.is_empty = not self._cells and not self._globals
-        """Whether there is nothing that could change."""
 
     def _look_into(self, function: Any, seen: set[int]) -> None:
         function = getattr(function, "__func__", function)

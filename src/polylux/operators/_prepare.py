@@ -56,18 +56,13 @@ class Prepared:
         call.forget_arrays()
 
     def __call__(self, x: PyTree, *rest: Any) -> Any:
-        mine, exact, captured = self._call, self._exact, self._captured
-        tracing = mine.backend.is_tracing()
-        if (
-            exact is not None
-            and not tracing  # or else what f looks up may be a traced value
-            and (captured.is_empty or captured.unchanged())
-        ):
+        mine, pattern, exact = self._call, self._pattern, self._exact
+        tracing = mine.backend.is_tracing()  # then what f looks up may be a traced value
+        if exact is not None and not tracing and self._captured.unchanged():
             try:
                 return exact(x, *rest)
             except (TypeError, ValueError):
                 pass  # other arguments, which are looked at one by one
-        pattern = self._pattern
         groups = None if tracing or pattern is None else pattern.groups(x, rest)
         call = mine if groups is not None else self._checked(x, rest, tracing)
         if not self._captured.unchanged():
