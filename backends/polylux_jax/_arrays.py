@@ -58,9 +58,10 @@ def copy(arrays: Sequence[Any], selector: ADType) -> list[Any]:
 
 def to_device(arrays: Sequence[Any], selector: ADType) -> list[Any]:
     """The same objects, if the selector names no device or they are on it already."""
-    target = _target(selector)
-    if target is None:
+    name = getattr(selector, "device", None)
+    if name is None:
         return list(arrays)
+    target = _find_device(name)
     there = {target}
     return [
         array
@@ -113,7 +114,7 @@ def _enable_x64() -> contextlib.AbstractContextManager[Any] | None:
 
 def is_wide() -> bool:
     """Whether 64-bit types exist in this thread now."""
-    return bool(jax.config.jax_enable_x64)  # type: ignore[attr-defined]  # set at run time
+    return bool(jax.enable_x64.value)
 
 
 @functools.lru_cache(maxsize=256)

@@ -54,19 +54,16 @@ class _Statics:
     cache where it leads back to the staged function.
     """
 
-    __slots__ = ("_by_number", "_numbers")
+    __slots__ = ("_numbers", "by_number")
 
     def __init__(self) -> None:
-        self._by_number: dict[int, Any] = {}
+        self.by_number: dict[int, Any] = {}
         self._numbers = itertools.count()  # several threads may trace
 
     def kept(self, static: Any) -> tuple[None, ...]:
         number = next(self._numbers)
-        self._by_number[number] = static
+        self.by_number[number] = static
         return (None,) * number
-
-    def of(self, trace: tuple[None, ...]) -> Any:
-        return self._by_number[len(trace)]
 
 
 def _plain(function: Staged) -> Staged:
@@ -80,7 +77,7 @@ def _plain(function: Staged) -> Staged:
 
     def staged(*groups: Any) -> tuple[Any, Any]:
         outputs, trace = jitted(*groups)
-        return outputs, statics.of(trace)
+        return outputs, statics.by_number[len(trace)]
 
     return staged
 
@@ -104,20 +101,22 @@ def _step(function: Staged, donated: bool) -> Staged:
         return jax.jit(traced, donate_argnums=(0,) if donated else ())
 
     def staged(carry: Any, numbers: Numbers, *groups: Any) -> tuple[Any, Any]:
+        table = carry.table if type(carry) is Carry else None
         if (
-            type(carry) is not Carry
+            table is None
             or carry.update != numbers.update
-            or carry.table.function != numbers.function
-            or carry.table.end == numbers.update
-            or carry.table.is_wide is not is_wide()
+            or table.end == numbers.update
+            or table.function != numbers.function
+            or table.is_wide is not is_wide()
         ):
             carry = Carry.at(carry, numbers)
+            table = carry.table
         jitted = variants.get(carry.packing)
         if jitted is None:
             jitted = variants[carry.packing] = variant(carry.packing)
-        outputs, content, trace = jitted(carry.content, carry.table.rows, *groups)
-        static, packing = statics.of(trace)
-        outputs.append(Carry(content, packing, carry.table, carry.update + 1))
+        outputs, content, trace = jitted(carry.content, table.rows, *groups)
+        static, packing = statics.by_number[len(trace)]
+        outputs.append(Carry(content, packing, table, carry.update + 1))
         return outputs, static
 
     return staged

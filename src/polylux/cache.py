@@ -70,6 +70,9 @@ class Captured:
             elif isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
                 self._look_into(value, seen)
 
+    def __bool__(self) -> bool:
+        return bool(self._cells or self._globals)
+
     def unchanged(self) -> bool:
         """Whether a function called now would see what it saw then."""
         # Loops: this is looked at in every call of a function that may run in microseconds.
@@ -91,7 +94,7 @@ class Entry:
     of one kind have the same names.
     """
 
-    __slots__ = ("captured", "handling", "names", "parts", "staged")
+    __slots__ = ("_captured", "handling", "names", "parts", "staged")
 
     def __init__(
         self, names: tuple[str, ...], parts: tuple[Any, ...], staged: Callable[..., Any]
@@ -99,7 +102,8 @@ class Entry:
         self.names = names
         self.parts = parts
         self.staged = staged
-        self.captured = Captured(parts)
+        captured = Captured(parts)
+        self._captured = captured if captured else None
         # Layers ask for it while they are traced.
         self.handling = ELTYPE_MISMATCH_HANDLING.get()
 
@@ -114,7 +118,9 @@ class Entry:
 
     def is_valid(self) -> bool:
         """Whether what the functions saw from outside is what they would see now."""
-        return self.handling == ELTYPE_MISMATCH_HANDLING.get() and self.captured.unchanged()
+        return self.handling == ELTYPE_MISMATCH_HANDLING.get() and (
+            self._captured is None or self._captured.unchanged()
+        )
 
 
 class Cache:
@@ -126,12 +132,13 @@ class Cache:
         Entries kept: training and evaluation, each in a few variants.
     """
 
-    __slots__ = ("__weakref__", "_entries", "_misses", "_size", "findings", "latest", "traces")
+    __slots__ = ("__weakref__", "_entries", "_size", "findings", "latest", "misses", "traces")
 
     def __init__(self, size: int = 8) -> None:
         self._entries: list[Entry] = []
         self._size = size
-        self._misses = 0
+        self.misses = 0
+        """How many calls in a row needed a new entry."""
         self.findings = Findings()
         """What the dispatch doctor has said of this run."""
         self.traces = 0
@@ -144,21 +151,21 @@ class Cache:
         """The entry for these parts, or None."""
         entries = self._entries
         if entries and entries[0].matches(parts):
-            self._misses = 0
+            self.misses = 0
             return entries[0]
         for entry in entries[1:]:
             if entry.matches(parts):
                 # A new list, so that another thread which walks the former is not disturbed.
                 self._entries = [entry, *(e for e in entries if e is not entry)]
-                self._misses = 0
+                self.misses = 0
                 return entry
         return None
 
     def add(self, entry: Entry, is_staged: bool) -> None:
         """Keep a new entry as the latest."""
         if is_staged:
-            self._misses += 1
-            if self._misses >= _RETRACES_BEFORE_WARNING:
+            self.misses += 1
+            if self.misses >= _RETRACES_BEFORE_WARNING:
                 self._complain(entry)
         self.traces += 1
         self._entries = [entry, *self._entries[: self._size - 1]]
@@ -167,10 +174,6 @@ class Cache:
         """Forget all entries."""
         self._entries = []
         self.latest = None
-
-    def found(self) -> None:
-        """Note that a call needed no new entry."""
-        self._misses = 0
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -188,7 +191,7 @@ class Cache:
                 continue
             cause = _cause(name, mine, theirs)
             if cause is not None:
-                if cause.endswith(_MAKE_IT_ONCE) and self._misses < _NEW_OBJECTS_BEFORE_WARNING:
+                if cause.endswith(_MAKE_IT_ONCE) and self.misses < _NEW_OBJECTS_BEFORE_WARNING:
                     return
                 break
         else:
@@ -196,7 +199,7 @@ class Cache:
                 return  # set by the user, in so many words
             cause = "a value that the objective captures (a closure's variable or a global number)"
             cause += " changes; pass it in the data, as an array"
-        message = f"this step was traced anew {self._misses} calls in a row: {cause}"
+        message = f"this step was traced anew {self.misses} calls in a row: {cause}"
         self.findings.report(DISPATCH_DOCTOR_TRAINING, RetraceWarning, message, cause)
 
 

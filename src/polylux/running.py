@@ -26,7 +26,26 @@ def is_running() -> bool:
     return _DEPTH.value > 0
 
 
+def inside(function: Callable[..., Any], *args: Any) -> Any:
+    """`function(*args)`, which is a user's, or calls one: `is_running` says so meanwhile."""
+    _DEPTH.value += 1
+    try:
+        return function(*args)
+    finally:
+        _DEPTH.value -= 1
+
+
 def run(
+    backend: Backend,
+    scope: contextlib.AbstractContextManager[Any] | None,
+    function: Callable[..., Any],
+    *groups: Any,
+) -> Any:
+    """`guarded`, and all of it `inside`."""
+    return inside(guarded, backend, scope, function, *groups)
+
+
+def guarded(
     backend: Backend,
     scope: contextlib.AbstractContextManager[Any] | None,
     function: Callable[..., Any],
@@ -36,7 +55,6 @@ def run(
 
     What is the user's own exception passes through as it is.
     """
-    _DEPTH.value += 1
     try:
         if scope is None:
             return function(*groups)
@@ -49,8 +67,6 @@ def run(
         if clearer is None:
             raise
         raise clearer from error
-    finally:
-        _DEPTH.value -= 1
 
 
 def value_and_gradient(

@@ -111,7 +111,7 @@ class Known:
             return call.short_results(self._short, f, groups)
         if self._staged is not None:
             cache, entry = self._staged
-            cache.found()
+            cache.misses = 0
             return call.results(entry.staged, groups)
         return call.results(call.function(f), groups)
 

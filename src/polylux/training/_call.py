@@ -12,7 +12,7 @@ from polylux.cache import Entry
 from polylux.doctor import Findings
 from polylux.errors import ObjectiveError, OptionError
 from polylux.flat import Layout
-from polylux.running import require_real_scalar, run, value_and_gradient
+from polylux.running import guarded, inside, require_real_scalar, value_and_gradient
 from polylux.selectors import ADType
 from polylux.training._buffers import Buffers, check_devices
 from polylux.training._doctor import check_states, watched
@@ -23,7 +23,8 @@ from polylux.typing import PyTree
 Arrays = tuple[Any, ...]
 
 
-_NO_STATS = tree.flatten({}, arrays.is_array)[1]
+NO_STATS = tree.flatten({}, arrays.is_array)[1]
+"""Of an objective that returns `{}`, as every loss does."""
 
 
 class Call:
@@ -59,7 +60,8 @@ class Call:
         self, trainable: Arrays, fixed: Arrays, states: Arrays, data: Arrays
     ) -> tuple[Any, Arrays, tuple[Structure, Structure]]:
         """Loss, arrays of the new states and of the stats, and the structures of these two."""
-        result = self.objective(
+        result = inside(
+            self.objective,
             self.model,
             self.layout.unflatten(trainable, fixed),
             self.states.unflatten(states),
@@ -80,7 +82,7 @@ class Call:
         if states and state_structure == self.states:
             check_states(self.findings, state_structure, states, state_arrays)
         if type(stats) is dict and not stats:  # as of every loss
-            return loss, state_arrays, (state_structure, _NO_STATS)
+            return loss, state_arrays, (state_structure, NO_STATS)
         stats_arrays, stats_structure = tree.flatten(stats, self._is_own)
         return loss, (*state_arrays, *stats_arrays), (state_structure, stats_structure)
 
@@ -177,7 +179,7 @@ class Prepared:
         staged: Staged = entry.staged
         if not self.backend.is_staged(self.selector):
             groups = (self.call, *groups)
-        result: tuple[Any, Any] = run(self.backend, self.scope, staged, *groups)
+        result: tuple[Any, Any] = guarded(self.backend, self.scope, staged, *groups)
         return result
 
     def init_slots(self, buffers: Buffers) -> None:
@@ -234,4 +236,4 @@ def finished_states(
 
 def stats_tree(structure: Structure, found: Arrays) -> PyTree:
     """The stats as a tree; few objectives have any."""
-    return {} if structure is _NO_STATS else structure.unflatten(found)
+    return {} if structure is NO_STATS else structure.unflatten(found)

@@ -12,7 +12,7 @@ from polylux.cache import Cache, Entry
 from polylux.optimizers import Rule
 from polylux.spec import Spec
 from polylux.training._buffers import Buffers
-from polylux.training._call import Prepared, finished_states, gradient_tree, stats_tree
+from polylux.training._call import NO_STATS, Prepared, finished_states, gradient_tree, stats_tree
 from polylux.training._state import TrainState, advance
 from polylux.tree import Structure
 from polylux.typing import PyTree
@@ -37,12 +37,14 @@ class Plan:
         The step's function.
     rule : Rule
     is_staged : bool
+    has_scope : bool
+        Whether such a step needs a precision scope, which depends on dtypes alone.
     """
 
     __slots__ = (
-        "_are_own", "_dtypes", "_generation", "_given", "_has_scope", "_is_flat", "_layout",
-        "_place", "_return_gradients", "_taker", "_types", "backend", "call", "entry", "is_staged",
-        "rule", "selector",
+        "_are_own", "_generation", "_given", "_is_flat", "_kinds", "_layout", "_place",
+        "_return_gradients", "_taker", "backend", "call", "entry", "has_scope", "is_staged", "rule",
+        "selector",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +66,7 @@ class Plan:
         self._taker = taker
         self._layout = prepared.buffers.layout
         self._place = (self.backend.name, self.selector)
-        self._has_scope = prepared.scope is not None
+        self.has_scope = prepared.scope is not None
 
     def keep(self, cache: Cache, selector: Any, data: Any) -> None:
         """Remember this plan as the cache's latest, if the next step can be known by its parts."""
@@ -75,13 +77,12 @@ class Plan:
             return
         self._given = selector
         self._is_flat = type(data) is tuple and all(map(operator.is_, data, found))
-        self._types = [type(a) for a in found]
-        self._dtypes = [a.dtype for a in found]
+        self._kinds = [(type(a), a.dtype) for a in found]
         self._are_own = arrays.are_own(found, self.backend)
         self._generation = registry.generation()
         cache.latest = self
 
-    def fits(
+    def batch(
         self,
         selector: Any,
         objective: Any,
@@ -89,16 +90,10 @@ class Plan:
         state: TrainState,
         return_gradients: bool,
         taker: str | None,
-    ) -> Sequence[Any] | None:
-        """The arrays of data, if a step with these arguments is this plan with other arrays."""
+    ) -> Arrays | None:
+        """The arrays of data, on the backend; None unless a step with these is this plan's."""
         buffers, own = state._buffers, self.call.objective
-        if self._is_flat and type(data) is tuple:
-            found: Sequence[Any] = data
-        else:
-            found, treedef = tree.leaves(data)
-            if treedef != self.call.data.treedef:
-                return None
-        fits = (
+        if not (
             (state._plan is self or self._suits(state))
             and taker is self._taker
             and return_gradients is self._return_gradients
@@ -106,13 +101,24 @@ class Plan:
             and (objective is own or (isinstance(objective, Spec) and objective == own))
             and buffers.given_to is None
             and (taker is None or (buffers.owned and not buffers.exposed))
-            and list(map(type, found)) == self._types
-            and [a.dtype for a in found] == self._dtypes
-            and _are_distinct(found)
             and self._generation == registry.generation()
             and self.entry.is_valid()
-        )
-        return found if fits else None
+        ):
+            return None
+        if self._is_flat and type(data) is tuple:
+            found: Sequence[Any] = data
+            if len(found) != len(self._kinds):
+                return None
+        else:
+            found, treedef = tree.leaves(data)
+            if treedef != self.call.data.treedef:
+                return None
+        for array, (kind, dtype) in zip(found, self._kinds, strict=True):
+            if type(array) is not kind or array.dtype != dtype:
+                return None
+        if self._are_own:
+            return tuple(self.backend.to_device(found, self.selector))
+        return arrays.move(found, self.backend, self.selector)
 
     def _suits(self, state: TrainState) -> bool:
         """Whether a state that comes from elsewhere is like those that this plan's steps make."""
@@ -127,18 +133,10 @@ class Plan:
             and states.structure == call.states
         )
 
-    def moved(self, data: Sequence[Any]) -> Arrays:
-        """The arrays of data that fits, on the backend."""
-        if self._are_own:
-            return tuple(self.backend.to_device(data, self.selector))
-        return arrays.move(data, self.backend, self.selector)
-
     def scope(
         self, buffers: Buffers, states: Arrays, data: Arrays
     ) -> contextlib.AbstractContextManager[Any] | None:
-        """The precision scope of a step; whether there is one depends on dtypes alone."""
-        if not self._has_scope:
-            return None
+        """The precision scope of a step."""
         samples = buffers.samples(self.backend.namespace)
         return self.backend.precision_scope((*samples, *states, *data))
 
@@ -153,7 +151,8 @@ class Plan:
         """The state after a step, and the stats as a tree."""
         if not aux and state._plan is self and structures[0] is state._states.structure:
             plan: Plan | None = self  # of a model without state arrays, mostly
-            states, stats = state._states, stats_tree(structures[1], aux)
+            states = state._states
+            stats = {} if structures[1] is NO_STATS else stats_tree(structures[1], aux)
         else:
             states, stats = finished_states(aux, structures, self._place)
             knows = states.placed is self._place and states.structure == self.call.states
@@ -168,10 +167,3 @@ class Plan:
     ) -> PyTree:
         """The gradients as a tree like the parameters."""
         return gradient_tree(buffers, gradients, self.backend, scope)
-
-
-def _are_distinct(data: Sequence[Any]) -> bool:
-    """Whether no object occurs twice: a tied array is one."""
-    if len(data) == 2:
-        return data[0] is not data[1]
-    return len(set(map(id, data))) == len(data)

@@ -76,10 +76,6 @@ class TrainState:
     0
     """
 
-    __slots__ = (
-        "_buffers", "_plan", "_states", "cache", "model", "objective_function", "optimizer", "step",
-    )  # fmt: skip
-
     model: Any
     optimizer: Rule
     step: int
@@ -344,15 +340,12 @@ def _fill(
     objective: Any = None,
     plan: object = None,
 ) -> None:
-    put = object.__setattr__
-    put(state, "model", model)
-    put(state, "optimizer", optimizer)
-    put(state, "step", step)
-    put(state, "_buffers", buffers)
-    put(state, "_states", states)
-    put(state, "cache", cache)
-    put(state, "objective_function", objective)
-    put(state, "_plan", plan)
+    # All at once: this is done in every step, and each attribute on its own costs as much.
+    fields = {
+        "model": model, "optimizer": optimizer, "step": step, "_buffers": buffers,
+        "_states": states, "cache": cache, "objective_function": objective, "_plan": plan,
+    }  # fmt: skip
+    object.__setattr__(state, "__dict__", fields)
 
 
 def _read_slots(

@@ -8,7 +8,7 @@ from typing import Any
 
 from polylux.backend import Backend, Numbers
 from polylux.optimizers import Rule
-from polylux.running import run
+from polylux.running import guarded
 from polylux.selectors import ADType
 from polylux.training._buffers import Buffers
 from polylux.training._call import Call, Prepared
@@ -122,19 +122,18 @@ def _step(
     taker: str | None,
 ) -> StepResult:
     plan: Plan | None = state.cache.latest if type(state) is TrainState else None
-    found = None
+    moved = None
     if plan is not None:
-        found = plan.fits(selector, objective, data, state, return_gradients, taker)
-    if plan is None or found is None:
+        moved = plan.batch(selector, objective, data, state, return_gradients, taker)
+    if plan is None or moved is None:
         prepared = Prepared(selector, objective, data, state)
         plan, buffers = _planned(prepared, return_gradients, taker)
         states, moved, scope = prepared.states, prepared.data, prepared.scope
         plan.keep(state.cache, selector, data)
     else:
-        state.cache.found()
+        state.cache.misses = 0
         buffers, states = state._buffers, state._states.arrays
-        moved = plan.moved(found)
-        scope = plan.scope(buffers, states, moved)
+        scope = plan.scope(buffers, states, moved) if plan.has_scope else None
     count = buffers.count + 1
     groups: tuple[Any, ...]
     if plan.is_staged:
@@ -142,7 +141,7 @@ def _step(
         groups = (buffers.carry, numbers, buffers.fixed, states, moved)
     else:
         groups = (plan.call, buffers.carry, count, buffers.fixed, states, moved)
-    (loss, gradients, aux, carry), structures = run(
+    (loss, gradients, aux, carry), structures = guarded(
         plan.backend, scope, plan.entry.staged, *groups
     )
     if taker is not None:
