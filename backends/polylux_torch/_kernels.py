@@ -23,9 +23,19 @@ from polylux_torch import (
 )
 
 
+_WIDE = 12
+"""As many outputs and more are computed as fast from a matrix that lies row by row in memory. Fewer
+take twice as long, and so does the derivative by the matrix; one is no product of matrices."""
+
+_LARGE = 2**15
+"""Entries of an input from which a copy of such a matrix, column by column, is well spent."""
+
+
 def _dense(x: Any, weight: Any, bias: Any) -> Any:
     if bias is None:
         return x @ weight
+    if 1 < weight.shape[-1] < _WIDE and x.numel() >= _LARGE:
+        weight = weight.t().contiguous().t()
     if x.ndim == 2:
         return torch.addmm(bias, x, weight)
     if x.ndim < 2:

@@ -45,6 +45,7 @@ CALLS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     "dense, no bias": ("dense", (random(4, 3), random(3, 2), None), {}),
     "dense, one point": ("dense", (random(3), random(3, 2), random(2)), {}),
     "dense, two batch axes": ("dense", (random(2, 4, 3), random(3, 2), random(2)), {}),
+    "dense, few outputs of many": ("dense", (random(2, 1024, 16), random(16, 3), random(3)), {}),
     "mse": ("mse", (LOGITS, TARGET), {}),
     "cross entropy": ("softmax_cross_entropy", (LOGITS, TARGET, -1), {}),
     "cross entropy, first axis": ("softmax_cross_entropy", (LOGITS, TARGET, 0), {}),
