@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -45,6 +46,7 @@ class JaxBackend(Backend):
     float64: ClassVar[Accuracy] = Accuracy.EXACT  # inside its precision scope
     kernels: Mapping[str, Callable[..., Any]] = _kernels.KERNELS
     joins_parameters: ClassVar[bool] = True
+    dtype_of: Callable[[Any], Any] = operator.attrgetter("aval.dtype")
 
     # --- arrays -----------------------------------------------------------------------------
 
@@ -67,8 +69,7 @@ class JaxBackend(Backend):
     def copy(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
         return _arrays.copy(arrays, selector)
 
-    def to_device(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
-        return _arrays.to_device(arrays, selector)
+    to_device = staticmethod(_arrays.to_device)  # without a call more: it is part of every step
 
     def from_foreign(self, arrays: Sequence[Any], selector: ADType) -> list[Any] | None:
         return _arrays.from_foreign(arrays, selector)

@@ -11,7 +11,7 @@ import jax
 
 from polylux.backend import Numbers
 from polylux.selectors import ADType
-from polylux_jax._arrays import is_wide, only_name
+from polylux_jax._arrays import only_name
 from polylux_jax._carry import Carry, Packing, packing_of
 from polylux_jax._gradient import strong
 from polylux_jax._numbers import row
@@ -107,7 +107,7 @@ def _step(function: Staged, donated: bool) -> Staged:
             or carry.update != numbers.update
             or table.end == numbers.update
             or table.function != numbers.function
-            or table.is_wide is not is_wide()
+            or table.is_wide is not jax.enable_x64.value
         ):
             carry = Carry.at(carry, numbers)
             table = carry.table

@@ -22,7 +22,6 @@ from polylux_torch import (
     _recurrent,
 )
 
-
 _WIDE = 12
 """As many outputs and more are computed as fast from a matrix that lies row by row in memory. Fewer
 take twice as long, and so does the derivative by the matrix; one is no product of matrices."""

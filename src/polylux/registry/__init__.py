@@ -3,7 +3,9 @@
 from polylux.registry._loading import BackendInfo
 from polylux.registry._registry import (
     GROUP,
+    Registry,
     backends,
+    current,
     generation,
     load_backend,
     loaded_backends,
@@ -16,7 +18,9 @@ from polylux.registry._registry import (
 __all__ = [
     "GROUP",
     "BackendInfo",
+    "Registry",
     "backends",
+    "current",
     "generation",
     "load_backend",
     "loaded_backends",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from polylux import arrays, registry, tree
@@ -42,9 +42,9 @@ class Plan:
     """
 
     __slots__ = (
-        "_are_own", "_generation", "_given", "_is_flat", "_kinds", "_layout", "_place",
-        "_return_gradients", "_taker", "backend", "call", "entry", "has_scope", "is_staged", "rule",
-        "selector",
+        "_are_own", "_dtype_of", "_generation", "_given", "_is_flat", "_kinds", "_layout", "_place",
+        "_registry", "_return_gradients", "_taker", "backend", "call", "entry", "has_scope",
+        "is_staged", "rule", "selector",
     )  # fmt: skip
 
     def __init__(
@@ -77,9 +77,12 @@ class Plan:
             return
         self._given = selector
         self._is_flat = type(data) is tuple and all(map(operator.is_, data, found))
-        self._kinds = [(type(a), a.dtype) for a in found]
         self._are_own = arrays.are_own(found, self.backend)
-        self._generation = registry.generation()
+        dtype_of = self.backend.dtype_of if self._are_own else operator.attrgetter("dtype")
+        self._dtype_of: Callable[[Any], Any] = dtype_of
+        self._kinds = [(type(a), dtype_of(a)) for a in found]
+        self._registry = registry.current()
+        self._generation = self._registry.generation
         cache.latest = self
 
     def batch(
@@ -101,7 +104,7 @@ class Plan:
             and (objective is own or (isinstance(objective, Spec) and objective == own))
             and buffers.given_to is None
             and (taker is None or (buffers.owned and not buffers.exposed))
-            and self._generation == registry.generation()
+            and self._generation == self._registry.generation
             and self.entry.is_valid()
         ):
             return None
@@ -113,8 +116,9 @@ class Plan:
             found, treedef = tree.leaves(data)
             if treedef != self.call.data.treedef:
                 return None
+        dtype_of = self._dtype_of
         for array, (kind, dtype) in zip(found, self._kinds, strict=True):
-            if type(array) is not kind or array.dtype != dtype:
+            if type(array) is not kind or dtype_of(array) != dtype:
                 return None
         if self._are_own:
             return tuple(self.backend.to_device(found, self.selector))

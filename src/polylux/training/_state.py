@@ -279,10 +279,11 @@ def advance(
     `plan` is that of the step that made it, if the next step need not look at it.
     """
     new = object.__new__(TrainState)
-    _fill(
-        new, state.model, state.optimizer, state.step + steps, buffers, states, state.cache,
-        objective, plan,
-    )  # fmt: skip
+    fields = {
+        **state.__dict__, "step": state.step + steps, "_buffers": buffers, "_states": states,
+        "objective_function": objective, "_plan": plan,
+    }  # fmt: skip
+    object.__setattr__(new, "__dict__", fields)
     return new
 
 
