@@ -42,9 +42,9 @@ class Plan:
     """
 
     __slots__ = (
-        "_are_own", "_dtype_of", "_generation", "_given", "_is_flat", "_kinds", "_layout", "_place",
-        "_registry", "_return_gradients", "_taker", "backend", "call", "entry", "has_scope",
-        "is_staged", "rule", "selector",
+        "_are_own", "_dtype_of", "_generation", "_given", "_is_flat", "_is_leaf", "_kinds",
+        "_layout", "_place", "_registry", "_return_gradients", "_taker", "backend", "call", "entry",
+        "has_scope", "is_staged", "rule", "selector",
     )  # fmt: skip
 
     def __init__(
@@ -77,6 +77,7 @@ class Plan:
             return
         self._given = selector
         self._is_flat = type(data) is tuple and all(map(operator.is_, data, found))
+        self._is_leaf = structure.treedef.is_leaf()
         self._are_own = arrays.are_own(found, self.backend)
         dtype_of = self.backend.dtype_of if self._are_own else operator.attrgetter("dtype")
         self._dtype_of: Callable[[Any], Any] = dtype_of
@@ -112,6 +113,8 @@ class Plan:
             found: Sequence[Any] = data
             if len(found) != len(self._kinds):
                 return None
+        elif self._is_leaf:
+            found = (data,)
         else:
             found, treedef = tree.leaves(data)
             if treedef != self.call.data.treedef:
