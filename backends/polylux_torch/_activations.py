@@ -17,6 +17,7 @@ from polylux.backend import DerivativeRule
 from polylux_torch._fused import FULL, Found, fused, has_memory
 from polylux_torch._gradient import STATE
 from polylux_torch._rules import custom_rule
+from polylux_torch._scratch import BLOCK, scratch
 
 _LINEAR_ABOVE = 40.0
 """From here softplus(x) is x in float64, as exp(-40) is 4e-18; at torch's 20 it is off by 2e-9."""
@@ -27,9 +28,6 @@ _SATURATED = 800.0
 _FAR = 40.0
 _FAR_APPROXIMATE = 30.0
 """Beyond these the normal tail, or its approximation, is 0 in float64."""
-
-_BLOCK = 2**15
-"""Entries: a block's few arrays stay in the processor's cache."""
 
 
 def _rule(function: Callable[..., Any], derivative: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,21 +91,20 @@ def _gelu_in_blocks(x: Any, _: None, is_wanted: bool) -> Found:
     shape, x = x.shape, x.reshape(-1)
     value = torch.empty_like(x)
     slope = torch.empty_like(x) if is_wanted else value
-    scratch, zero = x.new_empty(min(_BLOCK, x.numel())), x.new_zeros(())
-    for near, y, s in zip(*[torch.split(a, _BLOCK) for a in (x, value, slope)], strict=True):
-        # A factor as `alpha` or `value` costs no tensor of its own.
-        u = torch.add(zero, near, alpha=-math.sqrt(0.5), out=scratch[: len(near)])
-        is_far = not math.isfinite(u.sum().item())  # 0 * inf is NaN
+    is_far = not math.isfinite(x.sum().item())  # 0 * inf is NaN
+    for near, y, s in zip(*[torch.split(a, BLOCK) for a in (x, value, slope)], strict=True):
+        u, zeros = scratch(near, 2)
         if is_far:
             near = near.clamp(min=-_FAR)
-            torch.add(zero, near, alpha=-math.sqrt(0.5), out=u)
-        torch.erfc(u, out=y)
+        torch.mul(near, -math.sqrt(0.5), out=u)
+        torch.erfc(u, out=y).mul_(0.5)
         if is_wanted:
             if is_far:
                 u.clamp_(min=-_FAR)
-            torch.addcmul(zero, u, u, value=-1, out=s).exp_()
-            torch.addcmul(zero, s, u, value=-math.sqrt(1 / math.pi), out=s).add_(y, alpha=0.5)
-        torch.addcmul(zero, y, near, value=0.5, out=y)
+            # One zero in place of many would be read at a fifth of the speed.
+            torch.addcmul(zeros.zero_(), u, u, value=-1, out=s).exp_()
+            torch.addcmul(y, s, u, value=-math.sqrt(1 / math.pi), out=s)
+        y.mul_(near)
     return value.view(shape), slope.view(shape) if is_wanted else None
 
 

@@ -11,6 +11,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from polylux.errors import DTypeError, LeakedTracerError
+from polylux.selectors import ADType
 from polylux_torch._gradient import LEAKED
 
 try:
@@ -31,8 +32,10 @@ _SHARED_DTYPES = frozenset(
 _KDLCPU = 1  # kDLCPU of the DLPack header
 
 
-def from_host(arrays: Sequence[np.ndarray[Any, Any]], device: str | None) -> list[torch.Tensor]:
-    """New tensors with the values of numpy arrays."""
+def from_host(arrays: Sequence[np.ndarray[Any, Any]], selector: ADType) -> list[torch.Tensor]:
+    """New tensors with the values of numpy arrays, where the selector wants them."""
+    # Arrays are also moved under `Auto("torch")` and by tests with other selectors.
+    device = getattr(selector, "device", None)
     with _recordable():
         target = torch.device(device) if device is not None else torch.empty(0).device
         tensors = [_tensor_of(array) for array in arrays]
@@ -52,20 +55,21 @@ def copy(arrays: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         return [a.detach().clone(memory_format=torch.contiguous_format) for a in arrays]
 
 
-def to_device(arrays: Sequence[torch.Tensor], device: str | None) -> list[torch.Tensor]:
-    """Tensors on a device; the same objects if they are there, or if `device` is None."""
+def to_device(arrays: Sequence[torch.Tensor], selector: ADType) -> list[torch.Tensor]:
+    """Tensors where the selector wants them; the same objects if they are there."""
     if torch.is_inference_mode_enabled():
         # What inference mode has made cannot be saved for a backward pass; a clone can.
         with torch.inference_mode(False):
             arrays = [a.clone() if a.is_inference() else a for a in arrays]
-            return to_device(arrays, device)
+            return to_device(arrays, selector)
+    device = getattr(selector, "device", None)
     if device is None:
         return list(arrays)
     target = torch.device(device)
     return [a if a.device == target else a.to(target) for a in arrays]
 
 
-def from_foreign(arrays: Sequence[Any], device: str | None) -> list[torch.Tensor] | None:
+def from_foreign(arrays: Sequence[Any], selector: ADType) -> list[torch.Tensor] | None:
     """Copies of another framework's arrays that live on an accelerator, or None.
 
     On the CPU numpy's way costs the same one copy, and is safe: `torch.from_dlpack` ends the
@@ -79,7 +83,7 @@ def from_foreign(arrays: Sequence[Any], device: str | None) -> list[torch.Tensor
             taken = [torch.utils.dlpack.from_dlpack(array).clone() for array in arrays]
     except (AttributeError, TypeError, ValueError, RuntimeError, BufferError):
         return None
-    return to_device(taken, device)
+    return to_device(taken, selector)
 
 
 def overwrite(target: torch.Tensor, value: torch.Tensor) -> bool:

@@ -53,7 +53,7 @@ class TorchBackend(Backend):
         return issubclass(array_type, torch.Tensor)
 
     def from_host(self, arrays: Sequence[np.ndarray[Any, Any]], selector: ADType) -> list[Any]:
-        return _arrays.from_host(arrays, _device_of(selector))
+        return _arrays.from_host(arrays, selector)
 
     def to_host(self, arrays: Sequence[Any]) -> list[np.ndarray[Any, Any]]:
         return _arrays.to_host(arrays)
@@ -64,11 +64,10 @@ class TorchBackend(Backend):
     def copy(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
         return _arrays.copy(arrays)
 
-    def to_device(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
-        return _arrays.to_device(arrays, _device_of(selector))
+    to_device = staticmethod(_arrays.to_device)
 
     def from_foreign(self, arrays: Sequence[Any], selector: ADType) -> list[Any] | None:
-        return _arrays.from_foreign(arrays, _device_of(selector))
+        return _arrays.from_foreign(arrays, selector)
 
     def device(self, array: Any) -> str:
         return str(array.device)
@@ -84,10 +83,8 @@ class TorchBackend(Backend):
     def value(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
         return _gradient.value(function, arguments)
 
-    def value_and_gradient(
-        self, function: Function, leaves: Arrays, selector: ADType
-    ) -> tuple[Any, Arrays, Arrays]:
-        return _gradient.value_and_gradient(function, leaves)
+    # Without a call more, since it is part of every step; so is `to_device`.
+    value_and_gradient = staticmethod(_gradient.value_and_gradient)
 
     def pullback(
         self, function: Map, leaves: Arrays, selector: ADType
@@ -137,8 +134,3 @@ class TorchBackend(Backend):
 
     def diagnose(self, error: BaseException) -> PolyluxError | None:
         return _diagnose.diagnose(error)
-
-
-def _device_of(selector: ADType) -> str | None:
-    # Arrays are also moved under `Auto("torch")` and by tests with other selectors.
-    return getattr(selector, "device", None)

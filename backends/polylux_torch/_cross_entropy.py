@@ -58,7 +58,7 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
         loss = _nll_loss(logarithms, target.long(), None, MEAN, _NO_LABEL)
     else:
         # Two nodes of the graph, where torch's own loss has four after the logarithms.
-        shares = target.double().mul_(-1 / len(z))
+        shares = target.double().mul_(-1 / z.shape[0])  # `len` is a function of Python's
         loss = torch.dot(logarithms.view(-1), shares.view(-1))
     return loss.float() if loss.item() >= _CERTAIN else None
 

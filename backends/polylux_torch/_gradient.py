@@ -89,8 +89,10 @@ def _all_constant(result: Any, leaves: Arrays) -> Any:
     return result
 
 
-def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays, Arrays]:
-    """Value, gradients by the leaves, and auxiliary output."""
+def value_and_gradient(
+    function: Function, leaves: Arrays, selector: object = None
+) -> tuple[Any, Arrays, Arrays]:
+    """Value, gradients by the leaves, and auxiliary output; the same for every selector."""
     if _functional.is_functional():
         return _functional.value_and_gradient(function, leaves)
     if torch.is_inference_mode_enabled():
@@ -109,8 +111,11 @@ def value_and_gradient(function: Function, leaves: Arrays) -> tuple[Any, Arrays,
             (value,), (torch.ones_like(value),), False, False, tuple(tracked),
             allow_unreachable=True, accumulate_grad=False,
         )  # fmt: skip
+    gradients = _filled(found, leaves) if STATE.staging else _apart(found, leaves)
+    if not aux and not value.is_leaf and not value._is_view():
+        return value.detach(), gradients, ()
     value, *rest = _constants((value, *aux), leaves)
-    return value, _fresh(found, leaves), tuple(rest)
+    return value, gradients, tuple(rest)
 
 
 def pullback(function: Map, leaves: Arrays) -> tuple[Arrays, Pull, Arrays]:
@@ -295,15 +300,28 @@ def _fresh(found: Sequence[Any], leaves: Arrays) -> Arrays:
     # In a trace there is no memory to be shared, and in vmap none that can be asked for: what comes
     # out of either is seen to there.
     if STATE.staging or _functional.is_functional():
-        return tuple(
-            torch.zeros_like(leaf) if gradient is None else gradient
-            for gradient, leaf in zip(found, leaves, strict=True)
-        )
+        return _filled(found, leaves)
+    return _apart(found, leaves)
+
+
+def _filled(found: Sequence[Any], leaves: Arrays) -> Arrays:
+    """The gradients, with zeros where there is none."""
+    return tuple(
+        torch.zeros_like(leaf) if gradient is None else gradient
+        for gradient, leaf in zip(found, leaves, strict=True)
+    )
+
+
+def _apart(found: Sequence[Any], leaves: Arrays) -> Arrays:
+    """`_fresh`, where there is memory to be looked at."""
     if not any(map(operator.is_, found, itertools.repeat(None))):  # mostly all is well at once
-        places = [*map(_address, leaves), *map(_address, found)]
-        are_own = len(set(places)) == len(places)
-        if are_own and all(map(_is_contiguous, found)) and not any(map(_is_view, found)):
-            return tuple(found)
+        places = {*map(_address, leaves), *map(_address, found)}
+        if len(places) == 2 * len(found) and all(map(_is_contiguous, found)):
+            for gradient in found:
+                if _is_view(gradient) and gradient._base.numel() != gradient.numel():
+                    break
+            else:
+                return tuple(found)
     gradients: list[Any] = []
     taken = {leaf.data_ptr() for leaf in leaves}
     for gradient, leaf in zip(found, leaves, strict=True):

@@ -10,6 +10,7 @@ import array_api_compat.torch as compat
 import numpy as np
 import torch
 
+from polylux.selectors import AutoTorch
 from polylux_torch import _arrays
 
 
@@ -27,7 +28,8 @@ def asarray(
     tensors off from their derivatives.
     """
     if isinstance(obj, np.ndarray | np.generic):
-        (tensor,) = _arrays.from_host([np.asarray(obj)], None if device is None else str(device))
+        there = AutoTorch(device=None if device is None else str(device))
+        (tensor,) = _arrays.from_host([np.asarray(obj)], there)
         return tensor if dtype is None else tensor.to(dtype)
     if isinstance(obj, list | tuple) and _holds_tensor(obj):
         first = _first_tensor(obj)

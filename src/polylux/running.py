@@ -28,11 +28,12 @@ def is_running() -> bool:
 
 def inside(function: Callable[..., Any], *args: Any) -> Any:
     """`function(*args)`, which is a user's, or calls one: `is_running` says so meanwhile."""
-    _DEPTH.value += 1
+    depth = _DEPTH.value
+    _DEPTH.value = depth + 1
     try:
         return function(*args)
     finally:
-        _DEPTH.value -= 1
+        _DEPTH.value = depth
 
 
 def run(

@@ -116,7 +116,7 @@ class Structure:
         Number of distinct arrays.
     """
 
-    __slots__ = ("_empty", "_hash", "_plain", "size", "slots", "statics", "treedef")
+    __slots__ = ("_empty", "_fill", "_hash", "_plain", "size", "slots", "statics", "treedef")
 
     def __init__(
         self, treedef: optree.PyTreeSpec, slots: tuple[int, ...], statics: tuple[Any, ...]
@@ -127,16 +127,17 @@ class Structure:
         self.size = max(slots, default=-1) + 1
         # Most trees hold arrays only, each once: then the flat tuple goes to optree as it is.
         self._plain = slots == tuple(range(len(slots)))
+        self._fill: Callable[[Sequence[Any]], PyTree] = treedef.unflatten
         self._hash: int | None = None
         self._empty: Any = None  # not looked at yet
 
     def unflatten(self, arrays: Sequence[Any]) -> PyTree:
         """The tree again, with `arrays` (in the order that `flatten` gave) in it."""
         if self._plain:
-            return optree.tree_unflatten(self.treedef, arrays)
+            return self._fill(arrays)
         statics = iter(self.statics)
         leaves = [arrays[slot] if slot >= 0 else next(statics) for slot in self.slots]
-        return optree.tree_unflatten(self.treedef, leaves)
+        return self._fill(leaves)
 
     def is_of_empty(self, tree: PyTree) -> bool:
         """Whether both this and the tree are nothing but the same nested dicts.

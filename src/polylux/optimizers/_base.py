@@ -106,8 +106,8 @@ class Rule(Spec, ABC):
             If a schedule gives a number below 0, or none.
         """
         given = getattr(self, name)
-        if not isinstance(given, Schedule):
-            return given  # type: ignore[no-any-return]  # checked when the rule was made
+        if type(given) is float or not isinstance(given, Schedule):
+            return given  # checked when the rule was made
         number = at(given, count - 1)
         if not number >= 0:
             raise DomainError(

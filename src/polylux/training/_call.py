@@ -31,8 +31,8 @@ class Call:
     """An objective with everything but the arrays: what one trace is made for."""
 
     __slots__ = (
-        "accepted", "backend", "data", "findings", "layout", "model", "objective", "selector",
-        "states",
+        "_kind_of_loss", "accepted", "backend", "data", "findings", "layout", "model", "objective",
+        "selector", "states",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +55,7 @@ class Call:
         self.data = data
         self.findings = findings
         self.accepted = arrays.owners_accepted_by(backend)
+        self._kind_of_loss: tuple[Any, Any] = (None, None)
 
     def evaluate(
         self, trainable: Arrays, fixed: Arrays, states: Arrays, data: Arrays
@@ -74,7 +75,10 @@ class Call:
                 f"returned {got}; write 'return loss, st, {{}}' if there are no stats"
             )
         loss, new_states, stats = result
-        require_real_scalar(loss, self.backend, self.selector, "the loss")
+        kind, dtype = self._kind_of_loss
+        if type(loss) is not kind or loss.dtype != dtype or loss.shape != ():
+            require_real_scalar(loss, self.backend, self.selector, "the loss")
+            self._kind_of_loss = (type(loss), loss.dtype)  # the next step's is mostly like it
         state_arrays: Arrays = ()
         state_structure = self.states
         if not state_structure.is_of_empty(new_states):
