@@ -91,18 +91,18 @@ def _gelu_in_blocks(x: Any, _: None, is_wanted: bool) -> Found:
     shape, x = x.shape, x.reshape(-1)
     value = torch.empty_like(x)
     slope = torch.empty_like(x) if is_wanted else value
-    is_far = not math.isfinite(x.sum().item())  # 0 * inf is NaN
-    for near, y, s in zip(*[torch.split(a, BLOCK) for a in (x, value, slope)], strict=True):
-        u, zeros = scratch(near, 2)
+    for near, y, s in zip(x.split(BLOCK), value.split(BLOCK), slope.split(BLOCK), strict=True):
+        (u,) = scratch(near, 1)
+        torch.mul(near, -math.sqrt(0.5), out=u)
+        is_far = not math.isfinite(u.sum().item())  # 0 * inf is NaN
         if is_far:
             near = near.clamp(min=-_FAR)
-        torch.mul(near, -math.sqrt(0.5), out=u)
+            torch.mul(near, -math.sqrt(0.5), out=u)
         torch.erfc(u, out=y).mul_(0.5)
         if is_wanted:
             if is_far:
                 u.clamp_(min=-_FAR)
-            # One zero in place of many would be read at a fifth of the speed.
-            torch.addcmul(zeros.zero_(), u, u, value=-1, out=s).exp_()
+            torch.mul(u, u, out=s).neg_().exp_()
             torch.addcmul(y, s, u, value=-math.sqrt(1 / math.pi), out=s)
         y.mul_(near)
     return value.view(shape), slope.view(shape) if is_wanted else None
