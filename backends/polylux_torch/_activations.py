@@ -91,7 +91,7 @@ def _gelu_in_blocks(x: Any, _: None, is_wanted: bool) -> Found:
     shape, x = x.shape, x.reshape(-1)
     value = torch.empty_like(x)
     slope = torch.empty_like(x) if is_wanted else value
-    for near, y, s in zip(x.split(BLOCK), value.split(BLOCK), slope.split(BLOCK), strict=True):
+    for near, y, s in zip(*[torch.split(a, BLOCK) for a in (x, value, slope)], strict=True):
         (u,) = scratch(near, 1)
         torch.mul(near, -math.sqrt(0.5), out=u)
         is_far = not math.isfinite(u.sum().item())  # 0 * inf is NaN
