@@ -20,6 +20,7 @@ from polylux_autograd import _convolution, _dropout, _losses, _normalization
 from polylux_autograd import array_api as xp
 from polylux_autograd._fused import fused
 from polylux_autograd._gelu import gelu
+from polylux_autograd._logarithms import log1p
 from polylux_autograd._tracing import stop_gradient
 
 Data = np.ndarray[Any, Any]
@@ -125,7 +126,7 @@ def _softplus_forward(x: Data) -> Any:
     if not x.ndim:
         return None
     decay, total = _decay(x)
-    out = np.log1p(decay)
+    out = log1p(decay)
     out += np.maximum(x, 0)
     return out, (decay, total)
 
@@ -144,7 +145,7 @@ def _log_sigmoid_forward(x: Data) -> Any:
     if not x.ndim:
         return None
     decay, total = _decay(x)
-    return np.minimum(x, 0) - np.log1p(decay), (decay, total)
+    return np.minimum(x, 0) - log1p(decay), (decay, total)
 
 
 def _log_sigmoid_pullback(g: Data, residuals: Any, needed: Any, x: Data) -> Any:
@@ -290,7 +291,7 @@ def _softmax_cross_entropy_forward(logits: Data, target: Data, dim: int = -1) ->
     at = np.expand_dims(shifted.argmax(axis=dim), dim)
     np.put_along_axis(weights, at, 0, dim)
     others = weights.sum(axis=dim, keepdims=True)
-    surprise = np.subtract(np.log1p(others), shifted, out=shifted)
+    surprise = np.subtract(log1p(others), shifted, out=shifted)
     with np.errstate(invalid="ignore"):
         out = (target * surprise).sum(axis=dim)
     if np.isnan(out).any():  # 0 * inf

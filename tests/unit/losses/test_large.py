@@ -10,10 +10,14 @@ import pytest
 import polylux
 from polylux.losses import (
     BinaryCrossEntropyLoss,
+    BinaryFocalLoss,
     CrossEntropyLoss,
     DiceCoeffLoss,
     FocalLoss,
+    HuberLoss,
     KLDivergenceLoss,
+    MAELoss,
+    MSLELoss,
 )
 
 SHAPE = (1024, 20)
@@ -26,6 +30,33 @@ Wide: TypeAlias = Any
 def shares(rng: np.random.Generator, spread: float = 1.0) -> Wide:
     weights = np.exp(spread * rng.normal(size=SHAPE))
     return weights / weights.sum(-1, keepdims=True)
+
+
+def absolute(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    return np.abs(p - t), np.sign(p - t)
+
+
+def huber(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    size = np.abs(p - t)
+    items = np.where(size <= 0.5, size**2 / 2, (size - 0.25) / 2)
+    return items, np.clip(p - t, -0.5, 0.5)
+
+
+def squared_log(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    ratio = np.log1p((p - t) / (t + e))
+    return ratio**2, 2 * ratio / (p + e)
+
+
+def binary_of_shares(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    items = -t * np.log(p + e) - (1 - t) * np.log1p(e - p)
+    return items, (1 - t) / (1 - p + e) - t / (p + e)
+
+
+def binary_focal(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
+    missing = t * (1 - p) + (1 - t) * p - e
+    surprise = -np.log1p(-missing)
+    slope = (1 - 2 * t) * (2 * missing * surprise + missing**2 / (1 - missing))
+    return missing**2 * surprise, slope
 
 
 def divergence(p: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
@@ -66,6 +97,43 @@ def surprise(z: Wide, t: Wide, e: Wide) -> tuple[Wide, Wide]:
     rest = total - np.take_along_axis(t, top, axis=-1)
     np.put_along_axis(slope, top, rest - total * others / (1 + others), axis=-1)
     return (total * np.log1p(others) - np.sum(shifted * t, -1, keepdims=True))[:, 0], slope
+
+
+def numbers(rng: np.random.Generator) -> tuple[Any, Any]:
+    p, t = rng.normal(size=(2, *SHAPE))
+    return np.where(rng.uniform(size=SHAPE) < 0.3, t, p), t  # many are met
+
+
+def tiny_apart(rng: np.random.Generator) -> tuple[Any, Any]:
+    t = rng.uniform(1, 2, size=SHAPE) * 1e-36
+    return t * (1 + np.sign(rng.normal(size=SHAPE)) / 8), t
+
+
+def positive(rng: np.random.Generator) -> tuple[Any, Any]:
+    p, t = rng.uniform(size=(2, *SHAPE)) + 1e-3
+    return p, t
+
+
+def of_two_scales(rng: np.random.Generator) -> tuple[Any, Any]:
+    # Large ratios of large numbers, beside which small ratios of small ones have larger slopes.
+    is_small = rng.uniform(size=SHAPE) < 0.5
+    t = np.where(is_small, 1e-2, 1e3) * rng.uniform(1, 2, size=SHAPE)
+    return t * np.where(is_small, 1 + 1e-3 * rng.normal(size=SHAPE), 8.0), t
+
+
+def alike_but_one(rng: np.random.Generator) -> tuple[Any, Any]:
+    p, t = np.full(SHAPE, 1.3 * 1.013), np.full(SHAPE, 1.3)  # all rounded alike
+    p[0, 0], t[0, 0] = 3e-2, 1e-2
+    return p, t
+
+
+def two_classes(rng: np.random.Generator) -> tuple[Any, Any]:
+    return rng.uniform(size=SHAPE), np.asarray(rng.uniform(size=SHAPE) < 0.5, float)
+
+
+def two_classes_certain(rng: np.random.Generator) -> tuple[Any, Any]:
+    t = np.asarray(rng.uniform(size=SHAPE) < 0.5, float)
+    return np.abs(t - 1e-3 * rng.uniform(size=SHAPE)), t
 
 
 def near(rng: np.random.Generator) -> tuple[Any, Any]:
@@ -127,6 +195,17 @@ def even(rng: np.random.Generator) -> tuple[Any, Any]:
 KL, DICE = KLDivergenceLoss(), DiceCoeffLoss(smooth=0)
 BINARY, CROSS = BinaryCrossEntropyLoss(logits=True), CrossEntropyLoss(logits=True)
 CASES: dict[str, tuple[Any, Any, Any]] = {
+    "absolute": (MAELoss(), absolute, numbers),
+    "absolute, tiny": (MAELoss(), absolute, tiny_apart),
+    "huber": (HuberLoss(delta=0.5), huber, numbers),
+    "squared log, far": (MSLELoss(), squared_log, positive),
+    "squared log, near": (MSLELoss(), squared_log, near),
+    "squared log, all but one alike": (MSLELoss(), squared_log, alike_but_one),
+    "squared log, two scales": (MSLELoss(), squared_log, of_two_scales),
+    "binary shares, uncertain": (BinaryCrossEntropyLoss(), binary_of_shares, two_classes),
+    "binary shares, certain": (BinaryCrossEntropyLoss(), binary_of_shares, two_classes_certain),
+    "binary focal, uncertain": (BinaryFocalLoss(), binary_focal, two_classes),
+    "binary focal, certain": (BinaryFocalLoss(), binary_focal, two_classes_certain),
     "divergence, far": (KL, divergence, far),
     "divergence, near": (KL, divergence, near),
     "divergence, zeros": (KL, divergence, with_zeros),
