@@ -11,7 +11,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,13 @@ Data = np.ndarray[Any, Any]
 
 _BITS = {2: np.int16, 4: np.int32, 8: np.int64}
 _FULL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
+
+_MANY = 2**14
+"""Entries from which a pass over the arrays costs more than an operation does by itself."""
+
+_CERTAIN = 1e-8
+"""A mean of at least so many times the largest share, found in float64, is right to all digits of
+float32, and so are its slopes."""
 
 
 # --- activations (of a 0-d array numpy makes scalars, which have no buffer: the reference) -----
@@ -317,7 +324,47 @@ def _softmax_cross_entropy_pullback(
     return (slope, g * surprise if needed[1] else None, None)[: len(needed)]
 
 
+class _Slopes(NamedTuple):
+    """Derivatives of a mean by logits and by targets."""
+
+    logits: Data
+    target: Data
+
+
+def _in_float64(logits: Data, target: Data, dim: int) -> tuple[Any, _Slopes] | None:
+    """The mean for few float32 logits, where each operation counts; None for others.
+
+    In float64 nothing has to be found apart from what it stands beside: the digits are enough.
+    """
+    if (
+        not 0 < logits.size < _MANY
+        or logits.ndim != 2
+        or dim not in (-1, 1)
+        or logits.dtype != np.float32
+        or target.dtype != np.float32
+        or logits.shape != target.shape
+    ):
+        return None
+    with np.errstate(all="ignore"):
+        logarithms = logits - logits.max(axis=1, keepdims=True).astype(np.float64)
+        weights = np.exp(logarithms)
+        total = np.add.reduce(weights, axis=1, keepdims=True)
+        logarithms -= np.log(total)
+        value = np.add.reduce(target * logarithms, axis=None) / -len(logits)
+        shares = np.add.reduce(target, axis=1, keepdims=True, dtype=np.float64)
+        if not value >= _CERTAIN * np.abs(shares).max():  # or NaN, as of infinite logits
+            return None
+    weights *= shares / total
+    weights -= target
+    weights /= len(logits)
+    logarithms /= -len(logits)
+    return np.float32(value), _Slopes(weights.astype(np.float32), logarithms.astype(np.float32))
+
+
 def _softmax_cross_entropy_mean_forward(logits: Data, target: Data, dim: int = -1) -> Any:
+    found = _in_float64(logits, target, dim)
+    if found is not None:
+        return found
     parts = _softmax_cross_entropy_forward(logits, target, dim)
     if parts is None or not parts[0].size:
         return None
@@ -328,6 +375,10 @@ def _softmax_cross_entropy_mean_forward(logits: Data, target: Data, dim: int = -
 def _softmax_cross_entropy_mean_pullback(
     g: Data, residuals: Any, needed: Any, logits: Data, target: Data, dim: int = -1
 ) -> Any:
+    if isinstance(residuals, _Slopes):
+        return (residuals.logits * g, residuals.target * g if needed[1] else None, None)[
+            : len(needed)
+        ]
     *residuals, shape = residuals
     each = np.broadcast_to(g / math.prod(shape), shape)
     return _softmax_cross_entropy_pullback(each, residuals, needed, logits, target, dim)

@@ -30,7 +30,7 @@ the scale; None if it is not for these arguments. The sum must be NaN wherever i
 that of the rule."""
 
 _FULL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
-_LARGEST = {dtype: np.finfo(dtype).max for dtype in _FULL}
+_LARGEST = {np.dtype(kind): np.finfo(kind).max for kind in (np.float32, np.float64)}
 _BLOCK = 16384  # entries: ten arrays of float32 are within 1 MB, and a call's own cost is small
 
 

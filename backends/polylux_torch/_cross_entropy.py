@@ -7,6 +7,7 @@ which torch does not vectorize: 30 times the cost of a sum.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -26,7 +27,8 @@ _UNCERTAIN = 0.5
 slope: each lane is but for the rounding of its shares."""
 
 _CERTAIN = 1e-8
-"""A mean of at least this, found in float64, is right to all digits of float32."""
+"""A mean of at least so many times the largest lane's shares, found in float64, is right to all
+digits of float32, and so are its slopes."""
 
 _NO_LABEL = -0x706F6C796C757831
 """torch leaves out the labels of one number, and raises for others of no class; none is this."""
@@ -54,13 +56,17 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
     ):
         return None
     logarithms = torch.log_softmax(z, 1, torch.float64)
+    least = _CERTAIN
     if not target.is_floating_point():
         loss = _nll_loss(logarithms, target.long(), None, MEAN, _NO_LABEL)
     else:
         # Two nodes of the graph, where torch's own loss has four after the logarithms.
-        shares = target.double().mul_(-1 / z.shape[0])  # `len` is a function of Python's
-        loss = torch.dot(logarithms.view(-1), shares.view(-1))
-    return loss.float() if loss.item() >= _CERTAIN else None
+        count, classes = z.shape
+        shares = target.double().mul_(-1 / count).view(-1)
+        loss = torch.dot(logarithms.view(-1), shares)
+        # No lane has more in all than this norm times the root of its length.
+        least *= count * math.sqrt(classes * torch.dot(shares, shares).item())
+    return loss.float() if loss.item() >= least else None
 
 
 def _lanes_against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:

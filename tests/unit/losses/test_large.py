@@ -229,10 +229,30 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
 def test_value_and_gradient_are_those_of_the_formula(
     loss: Any, reference: Any, points: Any, dtype: Any, differentiating: Any
 ) -> None:
-    p, t = (array.astype(dtype) for array in points(np.random.default_rng(5)))
+    p, t = points(np.random.default_rng(5))
+    check(loss, reference, p.astype(dtype), t.astype(dtype), differentiating.selector)
+
+
+FEW = [name for name in CASES if name.startswith("cross entropy")]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("loss", "reference", "points"), [CASES[n] for n in FEW], ids=FEW)
+def test_so_they_are_of_few_rows(
+    loss: Any, reference: Any, points: Any, dtype: Any, differentiating: Any
+) -> None:
+    p, t = (array[:32].astype(dtype) for array in points(np.random.default_rng(5)))
+    # Ever more certain, and of ever larger shares: their product stays.
+    for certainty, share in ((0, 1), (5, 150), (9, 1e4), (24, 1e4)):
+        sharper = p + dtype(certainty) * (p == p.max(-1, keepdims=True))
+        check(loss, reference, sharper, dtype(share) * t, differentiating.selector)
+
+
+def check(loss: Any, reference: Any, p: Any, t: Any, selector: Any) -> None:
+    """Hold value, gradient, and the value alone against the formula in long doubles."""
+    dtype = p.dtype.type
     eps = np.finfo(dtype).eps
     items, slopes = reference(*(a.astype(np.longdouble) for a in (p, t)), np.longdouble(eps))
-    selector = differentiating.selector
     value, slope = polylux.value_and_gradient(
         loss, selector, *polylux.to_backend((p, t), selector)
     )
