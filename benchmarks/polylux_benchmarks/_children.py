@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from polylux_benchmarks._timing import Measurement, Pair, measure
+from polylux_benchmarks._timing import Measurement, Pair
 
 
 def in_child(function: str, *arguments: Any, environment: Mapping[str, str] | None = None) -> Any:
@@ -81,7 +81,7 @@ def measured(make: str, arguments: list[Any], pairs: int, repeats: int) -> dict[
     """The other side of `Remote.measured`."""
     pair = _named(make)(*arguments)
     assert isinstance(pair, Pair)
-    return dataclasses.asdict(measure(pair, pairs, repeats))
+    return dataclasses.asdict(pair.measured(pairs, repeats))
 
 
 def _named(function: str) -> Any:

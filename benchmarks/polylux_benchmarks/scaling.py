@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from polylux import ADType, AutoAutograd, AutoJax, AutoTorch
+from polylux_benchmarks._children import Remote
 from polylux_benchmarks._comparison import Comparison
 from polylux_benchmarks._steps import RATE, bowl
 from polylux_benchmarks._timing import Measurement, Pair
@@ -32,10 +33,16 @@ COMPILED_LEAVES = 1_000
 LEAF = (32, 32)
 PARAMETERS = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
 BATCHES = (1, 32, 1_024, 32_768)
-
+LARGE_BATCH = 32_768
+"""From here a layer's output is some megabytes."""
 
 MANY_PARAMETERS = 10**6
 """From here the arithmetic takes longer than what comes before it."""
+
+KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**60)}
+"""Lets a process of glibc's keep what it frees. By default large arrays go back to the system at
+once, to be asked for again and cleared page by page in the next step. That took 500 ms of the 700
+of an eager step of 1e8 parameters, on either side, and at random twice as much."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,18 +110,55 @@ def pairs() -> Iterator[Comparison]:
                 yield PerLeaf(step, _bowl(contender, "step", setting, LEAF), count, BAR)
     for contender in contenders:
         for size in PARAMETERS:
-            if _fits(size):
-                setting = f"{size:.0e} parameters".replace("+0", "")
-                step = _bowl(contender, "step", setting, (size,))
-                yield step if size < MANY_PARAMETERS else dataclasses.replace(step, bar=BAR)
+            if not _fits(size):
+                continue
+            setting = _of_parameters(size)
+            if size < MANY_PARAMETERS:
+                yield _bowl(contender, "step", setting, (size,))
+            else:
+                yield _remote(contender, setting, parameters_pair, size)
     for contender in contenders:
         for batch in BATCHES:
-            mlp = Size((64, 64, 10), batch, {}, {})
-            theirs = _peer(contender).step(*start(mlp), RATE)
-            yield Pair(
-                "scaling", "step", contender.backend, str(mlp), ours(mlp, contender.selector),
-                theirs, contender.peer, BAR, contender.wait,
-            )  # fmt: skip
+            if batch < LARGE_BATCH:
+                yield batch_pair(contender.backend, batch)
+            else:
+                yield _remote(contender, str(_mlp(batch)), batch_pair, batch)
+
+
+def _remote(
+    contender: Contender, setting: str, make: Callable[[str, int], Pair], size: int
+) -> Remote:
+    name, backend = f"scaling:{make.__name__}", contender.backend
+    return Remote("scaling", "step", backend, setting, name, (backend, size), KEEPS_MEMORY)
+
+
+def parameters_pair(backend: str, size: int) -> Pair:
+    """A step down a bowl of one large leaf."""
+    most = 5 if size >= 10**8 else None  # they take a second each
+    step = _bowl(_contender(backend), "step", _of_parameters(size), (size,))
+    return dataclasses.replace(step, bar=BAR, most=most)
+
+
+def _of_parameters(size: int) -> str:
+    return f"{size:.0e} parameters".replace("+0", "")
+
+
+def batch_pair(backend: str, batch: int) -> Pair:
+    """A step of a small classifier on a batch of this size."""
+    contender, mlp = _contender(backend), _mlp(batch)
+    theirs = _peer(contender).step(*start(mlp), RATE)
+    return Pair(
+        "scaling", "step", backend, str(mlp), ours(mlp, contender.selector),
+        theirs, contender.peer, BAR, contender.wait,
+    )  # fmt: skip
+
+
+def _mlp(batch: int) -> Size:
+    return Size((64, 64, 10), batch, {}, {})
+
+
+def _contender(backend: str) -> Contender:
+    return next(c for c in _contenders() if c.backend == backend)
 
 
 def _contenders() -> Iterator[Contender]:

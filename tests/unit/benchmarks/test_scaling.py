@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from polylux_benchmarks._children import Remote, _named
 from polylux_benchmarks._timing import Measurement, Pair
-from polylux_benchmarks.scaling import PerLeaf
+from polylux_benchmarks.scaling import BAR, PerLeaf, pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,3 +44,13 @@ def test_the_steps_own_cost_is_left_out() -> None:
     # 5 % of the 40 are 2, a tenth of what the leaves cost.
     assert (found.low, found.high) == (pytest.approx(1.4), pytest.approx(1.6))
     assert found.verdict == "missed"
+
+
+def test_rows_of_other_processes_are_those_that_they_say() -> None:
+    rows = [row for row in pairs() if isinstance(row, Remote)]
+    assert {row.backend for row in rows} == {"jax", "torch", "autograd"}
+    for row in rows:
+        pair = _named(row.make)(*row.arguments)
+        assert (pair.suite, pair.name, pair.backend, pair.setting, pair.bar) == (
+            row.suite, row.name, row.backend, row.setting, BAR,
+        )  # fmt: skip
