@@ -27,8 +27,9 @@ BAR = 1.1
 """The framework's own cost per leaf, and a tenth."""
 
 LEAVES = (1, 10, 100, 1_000, 10_000)
-COMPILED_LEAVES = 1_000
-"""At most, where the step is compiled: XLA takes some 10 ms a leaf, for anyone."""
+FEWER_LEAVES = 1_000
+"""At most, where XLA takes some 10 ms to compile a leaf, for anyone, and where autograd makes, for
+each entry of a dictionary, a dictionary of zeros as large."""
 
 LEAF = (32, 32)
 PARAMETERS = (10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
@@ -90,6 +91,7 @@ class Contender(NamedTuple):
     module: str
     peer: str
     is_compiled: bool
+    most_leaves: int
     wait: Callable[[Any], Any]
 
 
@@ -98,7 +100,7 @@ def pairs() -> Iterator[Comparison]:
     contenders = list(_contenders())
     for contender in contenders:
         for count in LEAVES:
-            if contender.is_compiled and count > COMPILED_LEAVES:
+            if count > contender.most_leaves:
                 continue
             setting = f"{count:,} leaves of {LEAF[0]} x {LEAF[1]}"
             if contender.is_compiled:
@@ -166,14 +168,17 @@ def _contenders() -> Iterator[Contender]:
         import jax
 
         yield Contender(
-            "jax", AutoJax(), "jax_steps", "donated jit, optax", True, jax.block_until_ready
-        )
+            "jax", AutoJax(), "jax_steps", "donated jit, optax", True, FEWER_LEAVES,
+            jax.block_until_ready,
+        )  # fmt: skip
     if importlib.util.find_spec("autograd"):
         yield Contender(
-            "autograd", AutoAutograd(), "autograd_steps", "autograd.numpy, numpy Adam", False, _same
-        )
+            "autograd", AutoAutograd(), "autograd_steps", "autograd.numpy, numpy Adam", False,
+            FEWER_LEAVES, _same,
+        )  # fmt: skip
     if importlib.util.find_spec("torch"):
-        yield Contender("torch", AutoTorch(), "torch_steps", "fused Adam", False, _same)
+        most = max(LEAVES)
+        yield Contender("torch", AutoTorch(), "torch_steps", "fused Adam", False, most, _same)
 
 
 def _bowl(
