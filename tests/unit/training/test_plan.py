@@ -21,6 +21,7 @@ from polylux import (
     to_backend,
     to_host,
 )
+from polylux.errors import ObjectiveError
 from polylux.losses import MSELoss
 from polylux.optimizers import SGD, Adam, WarmUp
 from polylux.training import _step
@@ -92,6 +93,29 @@ def test_data_may_be_any_tree_of_arrays(
     np.testing.assert_allclose(to_host(found.parameters)["w"], w, rtol=1e-14)
     run(selector, 1, found, {"other": batch}, objective)
     assert len(long_ways) <= 3
+
+
+def test_batches_of_more_arrays_than_before_are_seen(selector: polylux.ADType) -> None:
+    def objective(model: Any, ps: Any, st: Any, data: Any) -> Any:
+        xp = polylux.array_namespace(*data)
+        return sum(xp.sum((a - ps["w"]) ** 2) for a in data), st, {}
+
+    batches = [BATCH, BATCH, BATCH, (*BATCH, BATCH[0] + 1), BATCH[:1], BATCH]
+    ts, w = state(SGD(0.1)), START
+    for batch in batches:
+        ts = run(selector, 1, ts, batch, objective)
+        w = w - 0.2 * sum(w - a for a in batch)  # by hand
+    np.testing.assert_allclose(to_host(ts.parameters)["w"], w, rtol=1e-14)
+
+
+def test_a_loss_that_is_no_scalar_any_more_is_seen(selector: polylux.ADType) -> None:
+    def objective(model: Any, ps: Any, st: Any, data: Any) -> Any:
+        xp = polylux.array_namespace(data)
+        return (xp.sum(data * ps["w"]) if data.ndim == 1 else data * ps["w"]), st, {}
+
+    ts = run(selector, 3, state(), BATCH[0], objective)
+    with pytest.raises(ObjectiveError, match="must be a real scalar, got shape"):
+        run(selector, 1, ts, BATCH[0][None], objective)
 
 
 def test_numbers_are_those_of_steps_that_are_all_prepared(selector: polylux.ADType) -> None:
