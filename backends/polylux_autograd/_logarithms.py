@@ -22,7 +22,7 @@ _HAS_LOG1P = _is_vectorized("log1p")
 
 
 def log1p(x: Data, out: Data | None = None) -> Data:
-    """log(1 + x) for finite `x` above -1; NaN at the ends.
+    """log(1 + x) for finite `x` above -1; at -1 and infinity it may be NaN.
 
     Where numpy's own goes one number at a time, the logarithm of the rounded sum, and what the sum
     has lost over the sum: the next term of the series is the square of that, and out of reach.

@@ -30,7 +30,7 @@ the scale; None if it is not for these arguments. The sum must be NaN wherever i
 that of the rule."""
 
 _FULL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
-_LARGEST = {np.dtype(kind): np.finfo(kind).max for kind in (np.float32, np.float64)}
+_LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in (np.float32, np.float64)}
 _BLOCK = 16384  # entries: ten arrays of float32 are within 1 MB, and a call's own cost is small
 
 
@@ -47,7 +47,7 @@ def _absolute_error(p: Data, t: Data, scale: Any) -> tuple[Any, Data]:
 
 
 def _huber_error(p: Data, t: Data, scale: Any, *, delta: float) -> tuple[Any, Data]:
-    difference, delta = p - t, min(delta, float(np.finfo(p.dtype).max))
+    difference, delta = p - t, min(delta, _LARGEST[p.dtype])
     slope = np.clip(difference, -delta, delta)
     items = slope * 0.5
     np.subtract(difference, items, out=items)
