@@ -18,12 +18,15 @@ LEAST = 8 * float(np.finfo(np.float32).smallest_subnormal)
 ANY = {"epsilon": EPS32}
 
 CASES: dict[str, tuple[list[float], list[float], dict[str, Any]]] = {
+    "absolute_error": (SIGNED, SIGNED, {}),
+    "huber_error": (SIGNED, SIGNED, {"delta": 1.5}),
     "squared_log_error": (WIDE, WIDE, ANY),
     "poisson_error": (WIDE, WIDE, ANY),
     "hinge_error": (SIGNED, [-1.0, 0.0, 0.5, 1.0], {}),
     "squared_hinge_error": (SIGNED, [-1.0, 0.0, 0.5, 1.0], {}),
     "contrastive_error": (WIDE, [0.0, 1.0], {"margin": 1.5}),
     "binary_cross_entropy": (TINY, TINY, {**ANY, "label_smoothing": 0.0}),
+    "binary_focal": (TINY, [0.0, 0.25, 1.0], {**ANY, "gamma": 2.0}),
     "cross_entropy_terms": (TINY, TINY, ANY),
     # Of normal numbers: a subnormal one's reciprocal overflows, in the rule too.
     "divergence_terms": ([p for p in TINY if p != 1e-39], [0.0, 1e-8, 0.25, 1.0], ANY),
@@ -72,6 +75,8 @@ def test_settings_that_a_shorter_one_was_not_made_for() -> None:
     assert _losses._SHORTER["cross_entropy_terms"](p, t, one, epsilon=0.1) is None
     assert _losses._SHORTER["contrastive_error"](p, t, one, margin=1.0) is None
     assert _losses._SHORTER["focal_terms_of_class"](p, t, one, epsilon=0.0, gamma=1.5) is None
+    assert _losses._SHORTER["binary_focal"](p, t, one, epsilon=0.0, gamma=1.5) is None
+    assert _losses._SHORTER["binary_focal"](p, t, one, epsilon=0.5, gamma=2.0) is None
     smoothed = {"epsilon": 0.0, "label_smoothing": 0.1}
     assert _losses._SHORTER["binary_cross_entropy"](p, t, one, **smoothed) is None
 
