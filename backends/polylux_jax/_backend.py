@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -46,7 +45,6 @@ class JaxBackend(Backend):
     float64: ClassVar[Accuracy] = Accuracy.EXACT  # inside its precision scope
     kernels: Mapping[str, Callable[..., Any]] = _kernels.KERNELS
     joins_parameters: ClassVar[bool] = True
-    dtype_of: Callable[[Any], Any] = operator.attrgetter("aval.dtype")
 
     # --- arrays -----------------------------------------------------------------------------
 

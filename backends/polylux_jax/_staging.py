@@ -11,7 +11,7 @@ import jax
 
 from polylux.backend import Numbers
 from polylux.selectors import ADType
-from polylux_jax._arrays import only_name
+from polylux_jax._arrays import is_wide, only_name
 from polylux_jax._carry import Carry, Packing, packing_of
 from polylux_jax._gradient import strong
 from polylux_jax._numbers import row
@@ -54,16 +54,19 @@ class _Statics:
     cache where it leads back to the staged function.
     """
 
-    __slots__ = ("_numbers", "by_number")
+    __slots__ = ("_by_number", "_numbers")
 
     def __init__(self) -> None:
-        self.by_number: dict[int, Any] = {}
+        self._by_number: dict[int, Any] = {}
         self._numbers = itertools.count()  # several threads may trace
 
     def kept(self, static: Any) -> tuple[None, ...]:
         number = next(self._numbers)
-        self.by_number[number] = static
+        self._by_number[number] = static
         return (None,) * number
+
+    def of(self, trace: tuple[None, ...]) -> Any:
+        return self._by_number[len(trace)]
 
 
 def _plain(function: Staged) -> Staged:
@@ -77,7 +80,7 @@ def _plain(function: Staged) -> Staged:
 
     def staged(*groups: Any) -> tuple[Any, Any]:
         outputs, trace = jitted(*groups)
-        return outputs, statics.by_number[len(trace)]
+        return outputs, statics.of(trace)
 
     return staged
 
@@ -109,7 +112,7 @@ def _step(function: Staged, donated: bool) -> Staged:
             or carry.update != numbers.update
             or table.end == numbers.update
             or table.function != numbers.function
-            or table.is_wide is not jax.enable_x64.value
+            or table.is_wide is not is_wide()
         ):
             carry = Carry.at(carry, numbers)
             table = carry.table
@@ -117,7 +120,7 @@ def _step(function: Staged, donated: bool) -> Staged:
         if jitted is None:
             jitted = variants[carry.packing] = variant(carry.packing)
         content, outputs, trace = jitted(carry.content, table.rows, *groups)
-        static, packing = statics.by_number[len(trace)]
+        static, packing = statics.of(trace)
         outputs.append(Carry(content, packing, table, carry.update + 1))
         return outputs, static
 

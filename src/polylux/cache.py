@@ -70,9 +70,6 @@ class Captured:
             elif isinstance(value, types.FunctionType) and value.__module__ == function.__module__:
                 self._look_into(value, seen)
 
-    def __bool__(self) -> bool:
-        return bool(self._cells or self._globals)
-
     def unchanged(self) -> bool:
         """Whether a function called now would see what it saw then."""
         # Loops: this is looked at in every call of a function that may run in microseconds.
@@ -94,7 +91,7 @@ class Entry:
     of one kind have the same names.
     """
 
-    __slots__ = ("_captured", "handling", "names", "parts", "staged")
+    __slots__ = ("captured", "handling", "names", "parts", "staged")
 
     def __init__(
         self, names: tuple[str, ...], parts: tuple[Any, ...], staged: Callable[..., Any]
@@ -102,8 +99,7 @@ class Entry:
         self.names = names
         self.parts = parts
         self.staged = staged
-        captured = Captured(parts)
-        self._captured = captured if captured else None
+        self.captured = Captured(parts)
         # Layers ask for it while they are traced.
         self.handling = ELTYPE_MISMATCH_HANDLING.get()
 
@@ -118,9 +114,7 @@ class Entry:
 
     def is_valid(self) -> bool:
         """Whether what the functions saw from outside is what they would see now."""
-        return self.handling == ELTYPE_MISMATCH_HANDLING.get() and (
-            self._captured is None or self._captured.unchanged()
-        )
+        return self.handling == ELTYPE_MISMATCH_HANDLING.get() and self.captured.unchanged()
 
 
 class Cache:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -66,8 +65,6 @@ class Backend(ABC):
     joins_parameters : bool
         Whether a staged step compiles and runs faster where the optimizer's update takes small
         parameters together as one vector, cut up again afterwards.
-    dtype_of : callable
-        `dtype_of(array)` is `array.dtype`, faster where that is a property of Python's.
     """
 
     name: ClassVar[str]
@@ -76,7 +73,6 @@ class Backend(ABC):
     derivatives: ClassVar[Accuracy] = Accuracy.EXACT
     kernels: Mapping[str, Callable[..., Any]] = {}
     joins_parameters: ClassVar[bool] = False
-    dtype_of: Callable[[Any], Any] = operator.attrgetter("dtype")
 
     # --- arrays -----------------------------------------------------------------------------
 

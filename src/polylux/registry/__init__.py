@@ -3,9 +3,7 @@
 from polylux.registry._loading import BackendInfo
 from polylux.registry._registry import (
     GROUP,
-    Registry,
     backends,
-    current,
     generation,
     load_backend,
     loaded_backends,
@@ -18,9 +16,7 @@ from polylux.registry._registry import (
 __all__ = [
     "GROUP",
     "BackendInfo",
-    "Registry",
     "backends",
-    "current",
     "generation",
     "load_backend",
     "loaded_backends",

@@ -37,7 +37,7 @@ class _Entry:
     error: PolyluxError | None = None
 
 
-class Registry:
+class _Registry:
     """Entries by name and loaded backends; one lock guards both."""
 
     def __init__(self) -> None:
@@ -123,7 +123,7 @@ class Registry:
 
 
 _HOST = Plugin(name="host", backend="polylux.backend:HostBackend", selector=NoAutoDiff)
-_REGISTRY = Registry()
+_REGISTRY = _Registry()
 
 
 def register_backend(plugin: Plugin) -> None:
@@ -258,11 +258,6 @@ def preferring(name: str) -> Iterator[None]:
 def generation() -> int:
     """A number that changes whenever a backend is registered or loaded."""
     return _REGISTRY.generation
-
-
-def current() -> Registry:
-    """The registry itself, for those who look at its `generation` too often to call for it."""
-    return _REGISTRY
 
 
 def _load_entry_point(point: EntryPoint, owner: str) -> Plugin:

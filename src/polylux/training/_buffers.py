@@ -143,15 +143,7 @@ class Buffers:
 
     def updated(self, carry: Sequence[Any]) -> Buffers:
         """The buffers after one update."""
-        new = object.__new__(Buffers)
-        new.layout = self.layout
-        new.carry = carry
-        new.fixed = self.fixed
-        new.count = self.count + 1
-        new.placed = self.placed
-        new.owned = True
-        new.exposed = False
-        new.given_to = None
+        new = Buffers(self.layout, carry, self.fixed, self.count + 1, self.placed, owned=True)
         new._samples = self._samples
         return new
 

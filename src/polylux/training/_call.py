@@ -23,8 +23,7 @@ from polylux.typing import PyTree
 Arrays = tuple[Any, ...]
 
 
-NO_STATS = tree.flatten({}, arrays.is_array)[1]
-"""Of an objective that returns `{}`, as every loss does."""
+_NO_STATS = tree.flatten({}, arrays.is_array)[1]
 
 
 class Call:
@@ -86,7 +85,7 @@ class Call:
         if states and state_structure == self.states:
             check_states(self.findings, state_structure, states, state_arrays)
         if type(stats) is dict and not stats:  # as of every loss
-            return loss, state_arrays, (state_structure, NO_STATS)
+            return loss, state_arrays, (state_structure, _NO_STATS)
         stats_arrays, stats_structure = tree.flatten(stats, self._is_own)
         return loss, (*state_arrays, *stats_arrays), (state_structure, stats_structure)
 
@@ -240,4 +239,4 @@ def finished_states(
 
 def stats_tree(structure: Structure, found: Arrays) -> PyTree:
     """The stats as a tree; few objectives have any."""
-    return {} if structure is NO_STATS else structure.unflatten(found)
+    return {} if structure is _NO_STATS else structure.unflatten(found)

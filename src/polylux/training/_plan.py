@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from polylux import arrays, registry, tree
@@ -12,7 +12,7 @@ from polylux.cache import Cache, Entry
 from polylux.optimizers import Rule
 from polylux.spec import Spec
 from polylux.training._buffers import Buffers
-from polylux.training._call import NO_STATS, Prepared, finished_states, gradient_tree, stats_tree
+from polylux.training._call import Prepared, finished_states, gradient_tree, stats_tree
 from polylux.training._state import TrainState, advance
 from polylux.tree import Structure
 from polylux.typing import PyTree
@@ -42,9 +42,9 @@ class Plan:
     """
 
     __slots__ = (
-        "_are_own", "_dtype_of", "_generation", "_given", "_is_flat", "_is_leaf", "_kinds",
-        "_layout", "_place", "_registry", "_return_gradients", "_taker", "backend", "call", "entry",
-        "has_scope", "is_staged", "rule", "selector",
+        "_are_own", "_generation", "_given", "_is_flat", "_is_leaf", "_kinds", "_layout", "_place",
+        "_return_gradients", "_taker", "backend", "call", "entry", "has_scope", "is_staged", "rule",
+        "selector",
     )  # fmt: skip
 
     def __init__(
@@ -79,11 +79,8 @@ class Plan:
         self._is_flat = type(data) is tuple and all(map(operator.is_, data, found))
         self._is_leaf = structure.treedef.is_leaf()
         self._are_own = arrays.are_own(found, self.backend)
-        dtype_of = self.backend.dtype_of if self._are_own else operator.attrgetter("dtype")
-        self._dtype_of: Callable[[Any], Any] = dtype_of
-        self._kinds = [(type(a), dtype_of(a)) for a in found]
-        self._registry = registry.current()
-        self._generation = self._registry.generation
+        self._kinds = [(type(a), a.dtype) for a in found]
+        self._generation = registry.generation()
         cache.latest = self
 
     def batch(
@@ -105,7 +102,7 @@ class Plan:
             and (objective is own or (isinstance(objective, Spec) and objective == own))
             and buffers.given_to is None
             and (taker is None or (buffers.owned and not buffers.exposed))
-            and self._generation == self._registry.generation
+            and self._generation == registry.generation()
             and self.entry.is_valid()
         ):
             return None
@@ -119,9 +116,8 @@ class Plan:
             found, treedef = tree.leaves(data)
             if treedef != self.call.data.treedef:
                 return None
-        dtype_of = self._dtype_of
         for array, (kind, dtype) in zip(found, self._kinds, strict=True):
-            if type(array) is not kind or dtype_of(array) != dtype:
+            if type(array) is not kind or array.dtype != dtype:
                 return None
         if self._are_own:
             return tuple(self.backend.to_device(found, self.selector))
@@ -158,8 +154,7 @@ class Plan:
         """The state after a step, and the stats as a tree."""
         if not aux and state._plan is self and structures[0] is state._states.structure:
             plan: Plan | None = self  # of a model without state arrays, mostly
-            states = state._states
-            stats = {} if structures[1] is NO_STATS else stats_tree(structures[1], aux)
+            states, stats = state._states, stats_tree(structures[1], aux)
         else:
             states, stats = finished_states(aux, structures, self._place)
             knows = states.placed is self._place and states.structure == self.call.states

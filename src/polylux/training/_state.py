@@ -279,6 +279,7 @@ def advance(
     `plan` is that of the step that made it, if the next step need not look at it.
     """
     new = object.__new__(TrainState)
+    # All at once: this is done in every step, and each attribute on its own costs as much.
     fields = {
         **state.__dict__, "step": state.step + steps, "_buffers": buffers, "_states": states,
         "objective_function": objective, "_plan": plan,
@@ -339,12 +340,10 @@ def _fill(
     states: FlatStates,
     cache: Cache,
     objective: Any = None,
-    plan: object = None,
 ) -> None:
-    # All at once: this is done in every step, and each attribute on its own costs as much.
     fields = {
         "model": model, "optimizer": optimizer, "step": step, "_buffers": buffers,
-        "_states": states, "cache": cache, "objective_function": objective, "_plan": plan,
+        "_states": states, "cache": cache, "objective_function": objective, "_plan": None,
     }  # fmt: skip
     object.__setattr__(state, "__dict__", fields)
 

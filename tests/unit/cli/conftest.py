@@ -48,7 +48,7 @@ def available() -> list[str]:
 @pytest.fixture
 def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Register a backend class in a registry that is otherwise empty."""
-    fresh = _registry.Registry()
+    fresh = _registry._Registry()
     fresh.discovered = True  # no entry points
     monkeypatch.setattr(_registry, "_REGISTRY", fresh)
 

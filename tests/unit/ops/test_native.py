@@ -61,7 +61,7 @@ class TensorBackend(HostBackend):
 @pytest.fixture
 def tensors(monkeypatch: pytest.MonkeyPatch) -> TensorBackend:
     """The backend above, alone in a registry of the test's own."""
-    own = _registry.Registry()
+    own = _registry._Registry()
     own.generation = 10**6  # unlike the process's own, so that nothing found before is used
     own.discovered = True
     monkeypatch.setattr(_registry, "_REGISTRY", own)
