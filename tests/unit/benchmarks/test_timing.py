@@ -57,6 +57,19 @@ def test_short_calls_are_repeated_within_a_sample(monkeypatch: pytest.MonkeyPatc
     assert calls >= 4 * _timing.SHORTEST / 1e-5  # four samples
 
 
+def test_both_sides_are_called_as_often_in_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, calls = 0.0, {1e-5: 0, 1e-4: 0}
+
+    def spend(seconds: float) -> None:
+        nonlocal now
+        now, calls[seconds] = now + seconds, calls[seconds] + 1
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    measure(Pair(*NAMES, lambda: spend(1e-5), lambda: spend(1e-4), "peer"), 1, 1)
+    assert calls[1e-5] == calls[1e-4]
+    assert calls[1e-4] >= 2 * _timing.SHORTEST / 1e-4  # two samples
+
+
 def test_waiting_is_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
 
