@@ -67,7 +67,9 @@ class JaxBackend(Backend):
     def copy(self, arrays: Sequence[Any], selector: ADType) -> list[Any]:
         return _arrays.copy(arrays, selector)
 
-    to_device = staticmethod(_arrays.to_device)  # without a call more: it is part of every step
+    # Without a call more: these two are part of every step.
+    to_device = staticmethod(_arrays.to_device)
+    is_tracing = staticmethod(_staging.is_tracing)
 
     def from_foreign(self, arrays: Sequence[Any], selector: ADType) -> list[Any] | None:
         return _arrays.from_foreign(arrays, selector)
@@ -77,9 +79,6 @@ class JaxBackend(Backend):
 
     def dtype(self, name: str) -> Any:
         return _arrays.dtype(name)
-
-    def is_tracing(self) -> bool:
-        return _staging.is_tracing()
 
     def precision_scope(
         self, arrays: Sequence[Any]

@@ -43,33 +43,33 @@ def _mean_by_shares(neutral: Neutral, dim: int) -> Callable[[Any, Any], Any]:
         return jnp.sum(array, axis=dim, keepdims=True)
 
     def short_mean(z: Any, t: Any) -> tuple[Any, Any, Arrays]:
-        """The mean, whether it is exact, and of each lane the largest logit and two factors."""
-        largest = jax.lax.stop_gradient(jnp.max(z, axis=dim, keepdims=True))
-        shifted = z - largest
-        total, shares = sums(jnp.exp(shifted)), sums(t)
-        logarithm = jnp.log(total)
-        mean = jnp.mean(shares * logarithm - sums(shifted * t))
+        """The mean; whether it is exact; logits less their lane's largest, their exponentials, and
+        of each lane the sum of these and of `t`."""
+        shifted = z - jax.lax.stop_gradient(jnp.max(z, axis=dim, keepdims=True))
+        weights = jnp.exp(shifted)
+        total, shares = sums(weights), sums(t)
+        mean = jnp.mean(shares * jnp.log(total) - sums(shifted * t))
         is_exact = mean >= _UNCERTAIN * jnp.max(jnp.abs(shares))
-        return mean, is_exact, (largest, shares / (total * total.size), logarithm)
+        return mean, is_exact, (shifted, weights, total, shares)
 
-    def short(z: Any, t: Any, mean: Any, lanes: Arrays) -> tuple[Any, Any]:
-        largest, scale, _ = lanes
-        return mean, jnp.exp(z - largest) * scale - t * (1 / scale.size)
+    def short(z: Any, t: Any, mean: Any, weights: Any, scale: Any) -> tuple[Any, Any]:
+        return mean, weights * scale - t * (1 / scale.size)
 
-    def definition(z: Any, t: Any, mean: Any, lanes: Arrays) -> Any:
+    def definition(z: Any, t: Any, *found: Any) -> Any:
         return neutral(z, t, dim)
 
     exact = jax.value_and_grad(definition)
 
     def plain(z: Any, t: Any) -> Any:
-        mean, is_exact, lanes = short_mean(z, t)
-        return jax.lax.cond(is_exact, as_found, definition, z, t, mean, lanes)
+        mean, is_exact, _ = short_mean(z, t)
+        return jax.lax.cond(is_exact, as_found, definition, z, t, mean)
 
     def forward(z: Any, t: Any) -> tuple[Any, Arrays]:
-        mean, is_exact, lanes = short_mean(z, t)
-        mean, slope = jax.lax.cond(is_exact, short, exact, z, t, mean, lanes)
-        largest, _, logarithm = lanes
-        return mean, (slope, (logarithm - (z - largest)) * (1 / logarithm.size))
+        mean, is_exact, (shifted, weights, total, shares) = short_mean(z, t)
+        # Handed on, since XLA would find them a second time inside the branch.
+        scale = shares / (total * total.size)
+        mean, slope = jax.lax.cond(is_exact, short, exact, z, t, mean, weights, scale)
+        return mean, (slope, (jnp.log(total) - shifted) * (1 / total.size))
 
     return custom_rule(
         DerivativeRule("softmax_cross_entropy_mean", plain, forward, _pullback, _pushforward, False)

@@ -51,7 +51,7 @@ def _compared(
     count = structure.size
     is_alone = count == 1 and structure.treedef.is_leaf()
     is_flat = structure == tree.flatten(tuple(range(count)), lambda _: True)[1]
-    treedef = pattern.treedef
+    treedef, can_tie = pattern.treedef, pattern.can_tie
 
     # A closure, whose variables are at hand: in a loop over large arrays each look-up is a wait.
     def prepared(*args: Any) -> Any:
@@ -61,7 +61,7 @@ def _compared(
                 raise TypeError(_OTHER)
             args = tuple(leaves)
         if [*map(type, args)] != types or (
-            len({*map(id, args)}) < len(args) and pattern.has_ties(args)
+            can_tie and len({*map(id, args)}) < len(args) and pattern.has_ties(args)
         ):
             raise TypeError(_OTHER)
         found = compiled(*args)

@@ -213,6 +213,11 @@ class Pattern:
             return None
         return self.split(tuple(self._backend.to_device(leaves, self._selector)))
 
+    @property
+    def can_tie(self) -> bool:
+        """Whether a tree has two arrays, which may be one and the same."""
+        return any(len(group) > 1 for group in self.split((None,) * len(self._kinds)))
+
     def has_ties(self, leaves: tuple[Any, ...]) -> bool:
         """Whether one array stands twice in a tree; the point may be its own direction."""
         return any(len(set(map(id, group))) < len(group) for group in self.split(leaves))
