@@ -155,7 +155,9 @@ def _binary_cross_entropy(
     p: Data, t: Data, scale: Any, *, epsilon: float, label_smoothing: float
 ) -> tuple[Any, Data] | None:
     if label_smoothing or epsilon not in (0, np.finfo(p.dtype).eps):
-        return None
+        return None  # for another epsilon, `epsilon - p` is rounded where it is all but -1
+    if np.array_equal(t * t, t):
+        return _cross_entropy_of_two(p, t, scale, epsilon)
     shifted, rest = p + epsilon, 1 - t
     items = np.log(shifted)
     items *= t
@@ -173,6 +175,26 @@ def _binary_cross_entropy(
     slope /= shifted
     slope *= scale
     return total, slope
+
+
+def _cross_entropy_of_two(p: Data, t: Data, scale: Any, epsilon: float) -> tuple[Any, Data]:
+    """With targets 0 and 1, of which each needs one of the logarithms."""
+    rest, other = 1 - t, np.subtract(epsilon, p)
+    chance = other + 1
+    lost = np.subtract(chance, 1)  # in the sum; its logarithm is as exact as `log1p` with it
+    np.subtract(other, lost, out=lost)
+    lost *= rest
+    chance *= rest
+    np.add(p, epsilon, out=other)
+    other *= t
+    chance += other
+    lost /= chance
+    rest -= t
+    slope = np.divide(rest, chance, out=other)
+    slope *= scale
+    items = np.log(chance, out=chance)
+    items += lost
+    return -np.add.reduce(items), slope
 
 
 def _binary_focal(

@@ -136,6 +136,14 @@ def two_classes_certain(rng: np.random.Generator) -> tuple[Any, Any]:
     return np.abs(t - 1e-3 * rng.uniform(size=SHAPE)), t
 
 
+def never(rng: np.random.Generator) -> tuple[Any, Any]:
+    return np.full(SHAPE, 4.7e-4), np.zeros(SHAPE)  # 1 - p all rounded alike
+
+
+def two_numbers(rng: np.random.Generator) -> tuple[Any, Any]:
+    return rng.uniform(size=SHAPE), rng.uniform(size=SHAPE)
+
+
 def near(rng: np.random.Generator) -> tuple[Any, Any]:
     p = shares(rng)
     return p, p * (1 + 1e-3 * rng.normal(size=SHAPE))
@@ -204,6 +212,8 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "squared log, two scales": (MSLELoss(), squared_log, of_two_scales),
     "binary shares, uncertain": (BinaryCrossEntropyLoss(), binary_of_shares, two_classes),
     "binary shares, certain": (BinaryCrossEntropyLoss(), binary_of_shares, two_classes_certain),
+    "binary shares, of class 0": (BinaryCrossEntropyLoss(), binary_of_shares, never),
+    "binary shares, between": (BinaryCrossEntropyLoss(), binary_of_shares, two_numbers),
     "binary focal, uncertain": (BinaryFocalLoss(), binary_focal, two_classes),
     "binary focal, certain": (BinaryFocalLoss(), binary_focal, two_classes_certain),
     "divergence, far": (KL, divergence, far),
