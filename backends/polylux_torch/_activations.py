@@ -14,10 +14,9 @@ import torch
 import torch.nn.functional as F
 
 from polylux.backend import DerivativeRule
-from polylux_torch._fused import FULL, Found, fused, has_memory
+from polylux_torch._fused import has_memory
 from polylux_torch._gradient import STATE
 from polylux_torch._rules import custom_rule
-from polylux_torch._scratch import BLOCK, scratch
 
 _LINEAR_ABOVE = 40.0
 """From here softplus(x) is x in float64, as exp(-40) is 4e-18; at torch's 20 it is off by 2e-9."""
@@ -25,29 +24,24 @@ _LINEAR_ABOVE = 40.0
 _SATURATED = 800.0
 """From here exp(-x) is 0 in float64, and the logistic function is 0 or 1."""
 
-_FAR = 40.0
-_FAR_APPROXIMATE = 30.0
-"""Beyond these the normal tail, or its approximation, is 0 in float64."""
-
-
-def _rule(function: Callable[..., Any], derivative: Callable[..., Any]) -> Callable[..., Any]:
+def rule(function: Callable[..., Any], derivative: Callable[..., Any]) -> Callable[..., Any]:
     name = function.__name__.lstrip("_")
     return custom_rule(DerivativeRule.from_derivative(name, function, derivative))
 
 
 def _sigmoid_slope(y: Any, x: Any) -> Any:
-    return y * _sigmoid(-x)
+    return y * sigmoid(-x)
 
 
-_sigmoid = _rule(torch.sigmoid, _sigmoid_slope)
+sigmoid = rule(torch.sigmoid, _sigmoid_slope)
 
 
 def _softplus_value(x: Any) -> Any:
     return F.softplus(x, threshold=_LINEAR_ABOVE)
 
 
-_softplus = _rule(_softplus_value, lambda y, x: _sigmoid(x))
-_log_sigmoid = _rule(F.logsigmoid, lambda y, x: _sigmoid(-x))
+_softplus = rule(_softplus_value, lambda y, x: sigmoid(x))
+_log_sigmoid = rule(F.logsigmoid, lambda y, x: sigmoid(-x))
 
 
 def _silu_value(x: Any) -> Any:
@@ -55,72 +49,17 @@ def _silu_value(x: Any) -> Any:
 
 
 def _silu_slope(y: Any, x: Any) -> Any:
-    return _sigmoid(x) * (1 + x.clamp(-_SATURATED, _SATURATED) * _sigmoid(-x))
+    return sigmoid(x) * (1 + x.clamp(-_SATURATED, _SATURATED) * sigmoid(-x))
 
 
-_silu = _rule(_silu_value, _silu_slope)
-
-
-def _normal_probability_value(x: Any) -> Any:
-    return torch.erfc(x * -math.sqrt(0.5)) / 2
-
-
-def _density(_: Any, x: Any) -> Any:
-    return torch.exp(x * x / -2) / math.sqrt(2 * math.pi)
-
-
-_normal_probability = _rule(_normal_probability_value, _density)
-
-
-def _gelu_by_parts(x: Any, approximate: bool = False) -> Any:
-    wide = x if x.dtype in FULL else x.float()
-    if approximate:
-        near = wide.clamp(-_FAR_APPROXIMATE, _FAR_APPROXIMATE)
-        beyond = torch.relu(wide - _FAR_APPROXIMATE)
-        share = _sigmoid(math.sqrt(8 / math.pi) * (near + 0.044715 * near * near * near))
-    else:
-        near = wide.clamp(-_FAR, _FAR)
-        beyond = torch.relu(wide - _FAR)
-        share = _normal_probability(near)
-    # In two summands, as inf * 0 would be NaN in a derivative.
-    return (beyond + near * share).to(x.dtype)
-
-
-def _gelu_in_blocks(x: Any, _: None, is_wanted: bool) -> Found:
-    """The value, and the slope Phi(x) + x phi(x) if it is wanted, from u = -x / sqrt(2)."""
-    shape, x = x.shape, x.reshape(-1)
-    value = torch.empty_like(x)
-    slope = torch.empty_like(x) if is_wanted else value
-    for near, y, s in zip(*[torch.split(a, BLOCK) for a in (x, value, slope)], strict=True):
-        (u,) = scratch(near, 1)
-        torch.mul(near, -math.sqrt(0.5), out=u)
-        is_far = not math.isfinite(u.sum().item())  # 0 * inf is NaN
-        if is_far:
-            near = near.clamp(min=-_FAR)
-            torch.mul(near, -math.sqrt(0.5), out=u)
-        torch.erfc(u, out=y).mul_(0.5)
-        if is_wanted:
-            if is_far:
-                u.clamp_(min=-_FAR)
-            torch.mul(u, u, out=s).neg_().exp_()
-            torch.addcmul(y, s, u, value=-math.sqrt(1 / math.pi), out=s)
-        y.mul_(near)
-    return value.view(shape), slope.view(shape) if is_wanted else None
-
-
-def _gelu(x: Any, approximate: bool = False) -> Any:
-    if approximate or not has_memory(x):
-        return _gelu_by_parts(x, approximate)
-    if x.requires_grad and torch.is_grad_enabled():
-        return fused(_gelu_in_blocks, lambda x, _: _gelu_by_parts(x), None, x, None)
-    return _gelu_in_blocks(x, None, False)[0]
+_silu = rule(_silu_value, _silu_slope)
 
 
 def _softmax(x: Any, dim: int = -1) -> Any:
     if has_memory(x):
         y = torch.softmax(x, dim)
         # A lane with an infinite entry is NaN; if none is, there is no need to look at all of `x`.
-        if not y.detach().select(dim, 0).isnan().any():
+        if not math.isnan(y.detach().select(dim, 0).sum().item()):
             return y
     capped = x.clamp(max=torch.finfo(x.dtype).max)
     if STATE.forward:
@@ -147,10 +86,9 @@ def _finite_log_softmax(x: Any, dim: int) -> Any:
 KERNELS: Mapping[str, Callable[..., Any]] = {
     "relu": torch.relu,
     "tanh": torch.tanh,
-    "sigmoid": _sigmoid,
+    "sigmoid": sigmoid,
     "silu": _silu,
     "softplus": _softplus,
-    "gelu": _gelu,
     "log_sigmoid": _log_sigmoid,
     "softmax": _softmax,
     "log_softmax": _log_softmax,

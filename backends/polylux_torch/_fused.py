@@ -24,13 +24,12 @@ MEAN = 1
 class _Fused(torch.autograd.Function):
     """The value, with the gradient kept for the backward pass.
 
-    A value of several entries has one for each lane along `dim` of the prediction, or one for each
-    of its entries if `dim` is None.
+    A value of several entries has one for each lane along `dim` of the prediction.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, compute: Callable[..., Found], neutral: Neutral, dim: int | None, p: Any, t: Any
+        ctx: Any, compute: Callable[..., Found], neutral: Neutral, dim: int, p: Any, t: Any
     ) -> Any:
         value, ctx.slope = compute(p, t, True)
         ctx.neutral, ctx.dim = neutral, dim
@@ -45,15 +44,8 @@ class _Fused(torch.autograd.Function):
             slope, ctx.slope = ctx.slope, None
         if slope is None:
             p, t = ctx.saved_tensors
-            return None, None, None, _neutral_gradient(ctx.neutral, p, t, g), None
-        several = under_transforms() or _is_legacy_batched(g)  # cotangents at once, by vmap
-        if g.ndim and ctx.dim is not None:
-            g = g.unsqueeze(ctx.dim)
-        if several:
-            slope = slope * g
-        elif g.ndim or g.item() != 1:
-            slope.mul_(g)
-        return None, None, None, slope, None
+            return None, None, None, neutral_gradient(ctx.neutral, p, t, g), None
+        return None, None, None, scaled(slope, g, ctx.dim), None
 
 
 fused: Callable[..., Any] = _Fused.apply
@@ -68,7 +60,17 @@ def definition(neutral: Neutral, *settings: Any, **named: Any) -> Neutral:
     return lambda p, t: neutral(p, t, *settings, **named)
 
 
-def _neutral_gradient(neutral: Neutral, p: Any, t: Any, g: Any) -> Any:
+def scaled(slope: Any, g: Any, dim: int | None = None) -> Any:
+    """The slope times the cotangent, which has no axis `dim` if one is given; in its place."""
+    is_of_several = under_transforms() or _is_legacy_batched(g)  # cotangents at once, by vmap
+    if g.ndim and dim is not None:
+        g = g.unsqueeze(dim)
+    if is_of_several:
+        return slope * g
+    return slope.mul_(g) if g.ndim or g.item() != 1 else slope
+
+
+def neutral_gradient(neutral: Neutral, p: Any, t: Any, g: Any) -> Any:
     is_wanted = is_differentiated()
     with torch.enable_grad():
         alias = p.view_as(p) if is_wanted else p.detach().requires_grad_()
