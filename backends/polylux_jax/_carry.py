@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from polylux.backend import Numbers
-from polylux_jax._numbers import Table
+from polylux_jax._numbers import Table, place_of
 
 # Each buffer of a call costs time. Above this many numbers copying in and out of one vector costs
 # more than the buffers that are saved: on two cores a step of 5,000 parameters, 15,000 numbers
@@ -65,7 +65,7 @@ class Carry(Sequence[Any]):
     Attributes
     ----------
     content : array or tuple of nested tuples and an array
-        The arrays, and which row of the table is next: in one vector, or as they are.
+        The arrays, and the place of the next row: in one vector, or as they are.
     packing : Packing or None
         How they lie in the vector.
     table : Table
@@ -87,15 +87,17 @@ class Carry(Sequence[Any]):
 
     @classmethod
     def at(cls, carry: Any, numbers: Numbers) -> Carry:
-        """A carry, of this class or in nested tuples, with `numbers` as the next row."""
+        """A carry, of this class or in nested tuples, with a table that has `numbers`."""
         size = 1  # who knows whether another update follows
         if isinstance(carry, Carry):
-            table = carry.table
-            if table.function == numbers.function and carry.update == numbers.update:
-                size = 2 * table.size
+            if carry.update == numbers.update:
+                if carry.table.function == numbers.function:
+                    size = 2 * carry.table.size
+                table = Table.of(numbers, size)
+                return cls(carry.content, carry.packing, table, numbers.update)
             carry = carry.opened()
         packing = packing_of(carry)
-        place = jnp.zeros((), dtype=jnp.int32)
+        place = jnp.asarray(place_of(numbers.update), dtype=jnp.int32)
         content = (carry, place) if packing is None else packing.pack(carry, place)
         return cls(content, packing, Table.of(numbers, size), numbers.update)
 

@@ -14,7 +14,8 @@ from polylux.backend import Numbers
 from polylux_jax._arrays import is_wide
 
 _MOST = 256
-"""Rows of a table; one step's share of filling it is then well below a microsecond's transfer."""
+"""Rows of a table, a power of 2: a step's share of filling it is then below a microsecond. No
+floating-point dtype but has exact numbers up to here."""
 
 
 class Table(NamedTuple):
@@ -27,6 +28,7 @@ class Table(NamedTuple):
     end : int
         The first update that has no row.
     rows : array
+        Each in the place of its update.
     is_wide : bool
         Whether they are float64, as inside a precision scope.
     size : int
@@ -41,13 +43,19 @@ class Table(NamedTuple):
 
     @classmethod
     def of(cls, numbers: Numbers, size: int) -> Self:
-        """A table that begins with these numbers."""
+        """A table of these numbers and those that follow."""
         size = min(size, _MOST)
         rows = numbers.ahead(size)
         padded = np.zeros((_MOST, len(rows[0])))  # one shape, so that no length is traced anew
         padded[: len(rows)] = rows
+        placed = np.roll(padded, place_of(numbers.update), axis=0)
         end = numbers.update + len(rows)
-        return cls(numbers.function, end, jnp.asarray(padded), is_wide(), size)
+        return cls(numbers.function, end, jnp.asarray(placed), is_wide(), size)
+
+
+def place_of(update: Any) -> Any:
+    """Where an update has its row, in any table; for an integer or an array."""
+    return update & (_MOST - 1)
 
 
 def row(rows: Any, place: Any) -> tuple[Any, ...]:

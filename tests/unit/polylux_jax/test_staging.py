@@ -115,6 +115,17 @@ def test_floats_follow_their_function_and_their_update() -> None:
             assert float(result) == slope * update
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+@pytest.mark.parametrize("sizes", [(1, 1), (1,), (1, 100_000)], ids=["vector", "alone", "apart"])
+def test_floats_of_many_updates_follow_their_update(sizes: tuple[int, ...], dtype: str) -> None:
+    staged = BACKEND.stage(product, JAX, carried=True)
+    carry: Any = tuple(ones(size, dtype=dtype) for size in sizes)
+    numbers = functools.partial(Numbers, lambda update: (float(update % 201),))
+    for update in (*range(240, 800), *range(65_530, 65_540)):
+        ((result,), carry), _ = staged(carry, numbers(update))
+        assert float(result[0]) == update % 201
+
+
 def test_one_staged_function_serves_both_precisions() -> None:
     staged = BACKEND.stage(lambda x: (x / 3, None), JAX)
     (x,) = BACKEND.from_host([np.ones(())], JAX)
