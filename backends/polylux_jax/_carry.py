@@ -65,7 +65,7 @@ class Carry(Sequence[Any]):
     Attributes
     ----------
     content : array or tuple of nested tuples and an array
-        The arrays, and the place of the next row: in one vector, or as they are.
+        The arrays, and the place of the last row: in one vector, or as they are.
     packing : Packing or None
         How they lie in the vector.
     table : Table
@@ -97,7 +97,7 @@ class Carry(Sequence[Any]):
                 return cls(carry.content, carry.packing, table, numbers.update)
             carry = carry.opened()
         packing = packing_of(carry)
-        place = jnp.asarray(place_of(numbers.update), dtype=jnp.int32)
+        place = jnp.asarray(place_of(numbers.update - 1), dtype=jnp.int32)
         content = (carry, place) if packing is None else packing.pack(carry, place)
         return cls(content, packing, Table.of(numbers, size), numbers.update)
 

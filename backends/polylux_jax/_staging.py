@@ -14,7 +14,7 @@ from polylux.selectors import ADType
 from polylux_jax._arrays import is_wide, only_name
 from polylux_jax._carry import Carry, Packing, packing_of
 from polylux_jax._gradient import strong
-from polylux_jax._numbers import place_of, row
+from polylux_jax._numbers import place_after, row
 
 Staged = Callable[..., tuple[Any, Any]]
 Compiled = Callable[..., tuple[Any, ...]]
@@ -94,9 +94,9 @@ def _step(function: Staged, donated: bool) -> Staged:
 
         def traced(content: Any, rows: Any, *groups: Any) -> tuple[Any, ...]:
             carry, place = content if packing is None else packing.unpack(content)
+            place = place_after(place)
             outputs, static = function(carry, row(rows, place), *groups)
             *outputs, carry = jax.tree.map(strong, outputs)
-            place = place_of(place + 1)
             again = None if packing is None else packing_of(carry)  # a dtype may have drifted
             content = (carry, place) if again is None else again.pack(carry, place)
             # The carry first: XLA orders its work by the outputs, and a loss in front of all cost a

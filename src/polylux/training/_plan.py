@@ -18,6 +18,7 @@ from polylux.tree import Structure
 from polylux.typing import PyTree
 
 Arrays = tuple[Any, ...]
+_dtype = operator.attrgetter("dtype")
 
 
 class Plan:
@@ -42,9 +43,9 @@ class Plan:
     """
 
     __slots__ = (
-        "_are_own", "_generation", "_given", "_is_flat", "_is_leaf", "_kinds", "_layout", "_place",
-        "_return_gradients", "_taker", "backend", "call", "entry", "has_scope", "is_staged", "rule",
-        "selector",
+        "_are_own", "_dtypes", "_generation", "_given", "_is_flat", "_is_leaf", "_layout", "_place",
+        "_return_gradients", "_taker", "_types", "backend", "call", "entry", "has_scope",
+        "is_staged", "rule", "selector",
     )  # fmt: skip
 
     def __init__(
@@ -79,7 +80,7 @@ class Plan:
         self._is_flat = type(data) is tuple and all(map(operator.is_, data, found))
         self._is_leaf = structure.treedef.is_leaf()
         self._are_own = arrays.are_own(found, self.backend)
-        self._kinds = [(type(a), a.dtype) for a in found]
+        self._types, self._dtypes = [*map(type, found)], [*map(_dtype, found)]
         self._generation = registry.generation()
         cache.latest = self
 
@@ -108,17 +109,14 @@ class Plan:
             return None
         if self._is_flat and type(data) is tuple:
             found: Sequence[Any] = data
-            if len(found) != len(self._kinds):
-                return None
         elif self._is_leaf:
             found = (data,)
         else:
             found, treedef = tree.leaves(data)
             if treedef != self.call.data.treedef:
                 return None
-        for array, (kind, dtype) in zip(found, self._kinds, strict=True):
-            if type(array) is not kind or array.dtype != dtype:
-                return None
+        if [*map(type, found)] != self._types or [*map(_dtype, found)] != self._dtypes:
+            return None
         if self._are_own:
             return tuple(self.backend.to_device(found, self.selector))
         return arrays.move(found, self.backend, self.selector)
