@@ -14,9 +14,10 @@ from polylux.backend import Numbers
 from polylux_jax._numbers import Table, place_of
 
 # Each buffer of a call costs time. Above this many numbers copying in and out of one vector costs
-# more than the buffers that are saved: on two cores a step of 5,000 parameters, 15,000 numbers
-# with Adam's, gains a third; one of 270,000 loses.
-_LARGEST = 1 << 14
+# more than the buffers that are saved: on two cores a step of 9,600 parameters, 28,800 numbers with
+# Adam's, takes three fourths of the time; one of 19,000 parameters loses a fortieth, one of 34,000
+# an eighth.
+_LARGEST = 1 << 15
 
 
 class Packing:
