@@ -46,27 +46,24 @@ def stage(function: Staged, selector: ADType, carried: bool, donated: bool) -> S
     return _step(function, donated) if carried else _plain(function)
 
 
-class _Statics:
-    """What belongs to each trace of a function beside its arrays.
+class _Statics(dict[int, Any]):
+    """What belongs to each trace of a function beside its arrays, by the trace's number.
 
-    A trace's number comes out of jit's own cache as the length of a tuple without leaves: a node
-    type of ours would cost a Python call, and the object itself would never be freed in that
-    cache where it leads back to the staged function.
+    This comes out of jit's own cache as the length of a tuple without leaves: a node type of ours
+    would cost a Python call, and the object itself would never be freed in that cache where it
+    leads back to the staged function.
     """
 
-    __slots__ = ("_by_number", "_numbers")
+    __slots__ = ("_numbers",)
 
     def __init__(self) -> None:
-        self._by_number: dict[int, Any] = {}
+        super().__init__()
         self._numbers = itertools.count()  # several threads may trace
 
     def kept(self, static: Any) -> tuple[None, ...]:
         number = next(self._numbers)
-        self._by_number[number] = static
+        self[number] = static
         return (None,) * number
-
-    def of(self, trace: tuple[None, ...]) -> Any:
-        return self._by_number[len(trace)]
 
 
 def _plain(function: Staged) -> Staged:
@@ -80,7 +77,7 @@ def _plain(function: Staged) -> Staged:
 
     def staged(*groups: Any) -> tuple[Any, Any]:
         outputs, trace = jitted(*groups)
-        return outputs, statics.of(trace)
+        return outputs, statics[len(trace)]
 
     return staged
 
@@ -120,7 +117,7 @@ def _step(function: Staged, donated: bool) -> Staged:
         if jitted is None:
             jitted = variants[carry.packing] = variant(carry.packing)
         content, outputs, trace = jitted(carry.content, table.rows, *groups)
-        static, packing = statics.of(trace)
+        static, packing = statics[len(trace)]
         outputs.append(Carry(content, packing, table, carry.update + 1))
         return outputs, static
 

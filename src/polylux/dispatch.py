@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from polylux import registry
 from polylux.arrays import is_array
@@ -12,27 +12,29 @@ from polylux.backend import Backend
 T = TypeVar("T")
 
 
-class TypeTable(Generic[T]):
-    """What belongs to each array type, found once and dropped when the registry changes."""
+class TypeTable(dict[type, T]):
+    """What belongs to each array type, found once and dropped when the registry changes.
 
-    __slots__ = ("_current", "_find")
+    A dictionary, so that an operation on arrays does not pay for a call to look into it.
+    """
+
+    __slots__ = ("__weakref__", "_find")
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # the registry has a weak set of them
 
     def __init__(self, find: Callable[[type], T]) -> None:
+        super().__init__()
         self._find = find
-        # One tuple, replaced as a whole: an entry that another thread finds late lands in the
-        # dictionary of its own generation.
-        self._current: tuple[int, dict[type, T]] = (-1, {})
+        registry.drop_with_changes(self)
 
-    def __getitem__(self, array_type: type) -> T:
-        generation, entries = self._current
+    def __missing__(self, array_type: type) -> T:
+        generation = registry.generation()
+        entry = self[array_type] = self._find(array_type)
+        # Finding it may have loaded a backend, as may another thread meanwhile. What changes after
+        # this drops the entry by itself.
         if generation != registry.generation():
-            entries = {}
-            self._current = (registry.generation(), entries)
-        try:
-            return entries[array_type]
-        except KeyError:
-            entry = entries[array_type] = self._find(array_type)
-            return entry
+            self.pop(array_type, None)
+        return entry
 
 
 def has_scope(backend: Backend) -> bool:

@@ -26,5 +26,5 @@ def _put(backend: Backend) -> None:
     registry = _registry._REGISTRY
     registry.loaded[backend.name] = backend
     registry.resolved.clear()
-    registry.generation += 1  # tables by array type hold kernels of the former one
+    registry.changed()  # tables by array type hold kernels of the former one
     polylux.clear_caches()

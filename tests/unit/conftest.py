@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 import polylux
 from polylux import AutoAutograd, AutoJax, AutoTorch
+from polylux.registry import _registry
 
 SELECTORS = {"torch": AutoTorch(), "jax": AutoJax(), "autograd": AutoAutograd()}
 
@@ -59,3 +61,14 @@ def library(request: pytest.FixtureRequest) -> Library:
 def differentiating(request: pytest.FixtureRequest) -> Library:
     """Each array library whose backend differentiates."""
     return Library(request.param)
+
+
+@pytest.fixture
+def own_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[_registry._Registry]:
+    """An empty registry in place of the process's own; neither uses what was found by the other."""
+    own = _registry._Registry()
+    own.generation = 10**6
+    monkeypatch.setattr(_registry, "_REGISTRY", own)
+    own.changed()
+    yield own
+    own.changed()

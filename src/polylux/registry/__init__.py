@@ -4,6 +4,7 @@ from polylux.registry._loading import BackendInfo
 from polylux.registry._registry import (
     GROUP,
     backends,
+    drop_with_changes,
     generation,
     load_backend,
     loaded_backends,
@@ -17,6 +18,7 @@ __all__ = [
     "GROUP",
     "BackendInfo",
     "backends",
+    "drop_with_changes",
     "generation",
     "load_backend",
     "loaded_backends",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 GROUP = "polylux.backends"
 """Entry-point group under which plugins announce themselves."""
+
+_TABLES: weakref.WeakSet[Any] = weakref.WeakSet()
+"""Dictionaries that are emptied at each change."""
 
 
 @dataclasses.dataclass
@@ -58,7 +62,7 @@ class _Registry:
                 raise _duplicate(plugin.name, former.owner, owner)
             if former is None:
                 self.entries[plugin.name] = _Entry(owner, plugin)
-                self.generation += 1
+                self.changed()
 
     def discover(self) -> None:
         if self.discovered:
@@ -99,14 +103,20 @@ class _Registry:
         with self.lock:
             if name not in self.loaded:
                 self.loaded[name] = instantiate(self.plugin(name))
-                self.generation += 1
+                self.changed()
             return self.loaded[name]
 
     def reorder(self, names: list[str]) -> None:
         """Put the loaded backends of these names first, in this order."""
         order = dict.fromkeys([*names, *self.loaded])
         self.loaded = {name: self.loaded[name] for name in order}
+        self.changed()
+
+    def changed(self) -> None:
+        """Make every cache of what is registered and loaded stale."""
         self.generation += 1
+        for table in _TABLES:
+            table.clear()
 
     def plugin(self, name: str) -> Plugin:
         self.discover()
@@ -258,6 +268,12 @@ def preferring(name: str) -> Iterator[None]:
 def generation() -> int:
     """A number that changes whenever a backend is registered or loaded."""
     return _REGISTRY.generation
+
+
+def drop_with_changes(table: dict[Any, Any]) -> None:
+    """Empty a dictionary whenever `generation` changes, for as long as it is in use."""
+    with _REGISTRY.lock:
+        _TABLES.add(table)
 
 
 def _load_entry_point(point: EntryPoint, owner: str) -> Plugin:

@@ -46,11 +46,9 @@ def available() -> list[str]:
 
 
 @pytest.fixture
-def register(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def register(own_registry: _registry._Registry) -> Callable[..., None]:
     """Register a backend class in a registry that is otherwise empty."""
-    fresh = _registry._Registry()
-    fresh.discovered = True  # no entry points
-    monkeypatch.setattr(_registry, "_REGISTRY", fresh)
+    own_registry.discovered = True  # no entry points
 
     def register_one(backend: type[Backend], **fields: Any) -> None:
         name = backend.name

@@ -59,12 +59,10 @@ class TensorBackend(HostBackend):
 
 
 @pytest.fixture
-def tensors(monkeypatch: pytest.MonkeyPatch) -> TensorBackend:
+def tensors(own_registry: _registry._Registry) -> TensorBackend:
     """The backend above, alone in a registry of the test's own."""
-    own = _registry._Registry()
-    own.generation = 10**6  # unlike the process's own, so that nothing found before is used
+    own = own_registry
     own.discovered = True
-    monkeypatch.setattr(_registry, "_REGISTRY", own)
     own.add(Plugin(name="host", backend="polylux.backend:HostBackend", selector=NoAutoDiff), "a")
     plugin = Plugin(name="tensor", backend="unused:Unused", selector=NoAutoDiff)
     own.add(plugin, "test")
@@ -87,7 +85,7 @@ def test_kernel_is_found_anew_when_the_registry_has_changed(tensors: TensorBacke
     assert ops.relu(Tensor()) == "kernel of relu"
     tensors.kernels = {"relu": lambda x: "another"}
     assert ops.relu(Tensor()) == "kernel of relu"  # it was looked up already
-    _registry._REGISTRY.generation += 1
+    _registry._REGISTRY.changed()
     assert ops.relu(Tensor()) == "another"
 
 

@@ -16,11 +16,9 @@ Install = Callable[..., str]
 
 
 @pytest.fixture
-def fresh(monkeypatch: pytest.MonkeyPatch) -> _registry._Registry:
+def fresh(own_registry: _registry._Registry) -> _registry._Registry:
     """An empty registry in place of the process's own, which other tests have filled."""
-    registry = _registry._Registry()
-    monkeypatch.setattr(_registry, "_REGISTRY", registry)
-    return registry
+    return own_registry
 
 
 @pytest.fixture
