@@ -33,9 +33,15 @@ _NEW_OBJECTS_BEFORE_WARNING = 10
 
 
 class Captured:
-    """What functions see from outside when they are traced: closure cells and global numbers."""
+    """What functions see from outside when they are traced: closure cells and global numbers.
 
-    __slots__ = ("_cells", "_globals")
+    Attributes
+    ----------
+    is_empty : bool
+        Whether there are none: then `unchanged` need not be asked.
+    """
+
+    __slots__ = ("_cells", "_globals", "is_empty")
 
     def __init__(self, functions: tuple[Any, ...]) -> None:
         self._cells: list[tuple[types.CellType, Any]] = []
@@ -43,6 +49,7 @@ class Captured:
         seen: set[int] = set()
         for function in functions:
             self._look_into(function, seen)
+        self.is_empty = not (self._cells or self._globals)
 
     def _look_into(self, function: Any, seen: set[int]) -> None:
         function = getattr(function, "__func__", function)
@@ -114,7 +121,10 @@ class Entry:
 
     def is_valid(self) -> bool:
         """Whether what the functions saw from outside is what they would see now."""
-        return self.handling == ELTYPE_MISMATCH_HANDLING.get() and self.captured.unchanged()
+        captured = self.captured
+        return self.handling == ELTYPE_MISMATCH_HANDLING.get() and (
+            captured.is_empty or captured.unchanged()
+        )
 
 
 class Cache:

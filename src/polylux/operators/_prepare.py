@@ -56,16 +56,16 @@ class Prepared:
         call.forget_arrays()
 
     def __call__(self, x: PyTree, *rest: Any) -> Any:
-        mine, pattern, exact = self._call, self._pattern, self._exact
+        mine, pattern, exact, captured = self._call, self._pattern, self._exact, self._captured
         tracing = mine.backend.is_tracing()  # then what f looks up may be a traced value
-        if exact is not None and not tracing and self._captured.unchanged():
+        if exact is not None and not tracing and (captured.is_empty or captured.unchanged()):
             try:
                 return exact(x, *rest)
             except (TypeError, ValueError):
                 pass  # other arguments, which are looked at one by one
         groups = None if tracing or pattern is None else pattern.groups(x, rest)
         call = mine if groups is not None else self._checked(x, rest, tracing)
-        if not self._captured.unchanged():
+        if not captured.unchanged():
             raise self._error((x, *rest))
         # Inside a trace the values that f captures may be traced ones.
         results = call.results(mine.function() if tracing else self._staged, groups)
