@@ -14,8 +14,8 @@ from polylux.backend import Numbers
 from polylux_jax._arrays import is_wide
 
 _MOST = 256
-"""Rows of a table, a power of 2: a step's share of filling it is then below a microsecond. No
-floating-point dtype but has exact numbers up to here."""
+"""Rows of a table: a step's share of filling it is then a microsecond. Places below it are exact in
+every floating-point dtype, bfloat16 included."""
 
 
 class Table(NamedTuple):
@@ -66,9 +66,9 @@ def place_after(place: Any) -> Any:
 def row(rows: Any, place: Any) -> tuple[Any, ...]:
     """A row as floats, weakly typed as Python's own: float16 times one of them stays so.
 
-    Each is divided by 1, which XLA does once; what costs less it would do anew at each entry of
-    each array. A step of ten small leaves took 1.4 times as long: its threads had less to do at a
-    time, and waited for each other.
+    Each is divided by the 1 at the end, which XLA does once: the row alone it would look up anew at
+    each entry of each array. A step of ten small leaves took 1.4 times as long, as its threads kept
+    waiting for each other.
     """
     vector = jax.lax.dynamic_index_in_dim(rows, place, keepdims=False)
     weak = convert_element_type_p.bind(

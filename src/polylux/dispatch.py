@@ -20,8 +20,6 @@ class TypeTable(dict[type, T]):
 
     __slots__ = ("__weakref__", "_find")
 
-    __hash__ = object.__hash__  # type: ignore[assignment]  # the registry has a weak set of them
-
     def __init__(self, find: Callable[[type], T]) -> None:
         super().__init__()
         self._find = find

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 GROUP = "polylux.backends"
 """Entry-point group under which plugins announce themselves."""
 
-_TABLES: weakref.WeakSet[Any] = weakref.WeakSet()
+_TABLES: list[weakref.ref[Any]] = []
 """Dictionaries that are emptied at each change."""
 
 
@@ -115,8 +115,10 @@ class _Registry:
     def changed(self) -> None:
         """Make every cache of what is registered and loaded stale."""
         self.generation += 1
-        for table in _TABLES:
-            table.clear()
+        for found in _TABLES.copy():  # a module that another thread imports may add its own
+            table = found()
+            if table is not None:
+                table.clear()
 
     def plugin(self, name: str) -> Plugin:
         self.discover()
@@ -272,8 +274,7 @@ def generation() -> int:
 
 def drop_with_changes(table: dict[Any, Any]) -> None:
     """Empty a dictionary whenever `generation` changes, for as long as it is in use."""
-    with _REGISTRY.lock:
-        _TABLES.add(table)
+    _TABLES.append(weakref.ref(table, _TABLES.remove))
 
 
 def _load_entry_point(point: EntryPoint, owner: str) -> Plugin:
