@@ -110,15 +110,21 @@ class Views(tuple[Any, ...]):
         return tuple, (tuple(self),)
 
 
-def flat_group(arrays: tuple[Any, ...], layout: Layout | None) -> Views:
+def flat_group(arrays: tuple[Any, ...], layout: Layout | None, in_place: bool) -> Views:
     """These arrays as views: themselves if they are that already, else copies.
 
-    With a `layout`, as views of that layout, in its dtypes.
+    With a `layout`, as views of that layout, in its dtypes. With `in_place` arrays that are alone
+    of their dtype need no copies either: the vectors may be their own memory.
     """
     if type(arrays) is Views and (layout is None or arrays.layout is layout):
         return arrays
     if layout is None:
         layout = Layout(arrays)
+    if in_place and len(arrays) == len(layout.dtypes):
+        own = [array._data for array in arrays]
+        flags = [data.flags.c_contiguous and data.flags.writeable for data in own]
+        if all(flags) and [data.dtype for data in own] == [*layout.dtypes]:
+            return Views.of(layout, tuple([data.reshape(-1) for data in own]))
     vectors = tuple(
         [np.empty(n, dtype) for n, dtype in zip(layout.lengths, layout.dtypes, strict=True)]
     )

@@ -28,8 +28,8 @@ def fused_update(rule: Any, in_place: bool, selector: ADType) -> Update | None:
     def update(
         parameters: Arrays, gradients: Arrays, slots: tuple[Arrays, ...], count: int
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
-        first = flat_group(parameters, None)
-        groups = [first, *[flat_group(slot, first.layout) for slot in slots]]
+        first = flat_group(parameters, None, in_place)
+        groups = [first, *[flat_group(slot, first.layout, in_place) for slot in slots]]
         if not in_place:
             # Those that were flattened just now are copies already.
             given = (parameters, *slots)

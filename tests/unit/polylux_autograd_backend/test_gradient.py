@@ -87,7 +87,7 @@ def test_is_tracing_inside_a_derivative_only() -> None:
     pytest.param(lambda w, s: (s, ()), id="the loss is a parameter"),
 ])  # fmt: skip
 def test_outputs_do_not_change_with_a_later_update_in_place(give: Any) -> None:
-    leaves = flat_group((xp.ones((2, 2)), xp.ones(())), None)
+    leaves = flat_group((xp.ones((2, 2)), xp.ones(())), None, False)
     value, gradients, aux = BACKEND.value_and_gradient(give, leaves, SELECTOR)
     for vector in leaves.vectors:
         vector[:] = 7.0
@@ -96,7 +96,7 @@ def test_outputs_do_not_change_with_a_later_update_in_place(give: Any) -> None:
 
 
 def test_a_plain_value_does_not_change_with_a_later_update_in_place() -> None:
-    leaves = flat_group((xp.ones((2, 2)),), None)
+    leaves = flat_group((xp.ones((2, 2)),), None, False)
     loss, (aux,), rest = BACKEND.value(
         lambda group, scale: (xp.sum(group[0]) * scale, (group[0][0, :],), "rest"),
         (leaves, xp.asarray(2.0)),

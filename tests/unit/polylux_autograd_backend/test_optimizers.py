@@ -68,6 +68,26 @@ def test_ten_updates_give_the_numbers_of_the_rule(rule: Any, dtypes: Any, in_pla
 
 
 @pytest.mark.parametrize("in_place", [True, False])
+def test_parameters_alone_of_their_dtype_are_overwritten_in_place_from_the_first_update(
+    in_place: bool,
+) -> None:
+    rule = Adam(0.01)
+    p, g = (
+        tuple(xp.asarray(np.full((2, 3), x, dtype)) for dtype in ("float32", "float64"))
+        for x in (1.0, 0.5)
+    )
+    s, before = zeros(rule, p), data_of(p)
+    expected = neutral(rule, p, g, s, 1)
+    got = BACKEND.fused_update(rule, in_place, SELECTOR)(p, g, s, 1)
+    handed, found, right = [[*p, *itertools.chain(*s)] for p, s in ((p, s), got, expected)]
+    for array, updated, wanted in zip(handed, found, right, strict=True):
+        assert np.shares_memory(array._data, updated._data) is in_place
+        np.testing.assert_allclose(updated._data, wanted._data, rtol=1e-6)
+    if not in_place:
+        np.testing.assert_array_equal(before, data_of(p))
+
+
+@pytest.mark.parametrize("in_place", [True, False])
 def test_a_first_update_leaves_arrays_of_others_alone(in_place: bool) -> None:
     rule = Adam(0.01)
     p, g = group(0), group(1)
