@@ -16,8 +16,8 @@ from polylux_jax._numbers import Table, place_of
 # Each buffer of a call costs time. Above this many numbers copying in and out of one vector costs
 # more than the buffers that are saved: on two cores a step of 9,600 parameters, 28,800 numbers with
 # Adam's, takes three fourths of the time; one of 19,000 parameters loses a fortieth, one of 34,000
-# an eighth.
-_LARGEST = 1 << 15
+# an eighth. In between, 30,720 numbers in 30 arrays gain little and take twice the time to compile.
+_LARGEST = 30_000
 
 
 class Packing:
