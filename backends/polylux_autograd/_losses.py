@@ -135,7 +135,7 @@ def _squared_hinge_error(p: Data, t: Data, scale: Any) -> tuple[Any, Data]:
 def _contrastive_error(
     p: Data, t: Data, scale: Any, *, margin: float
 ) -> tuple[Any, Data] | None:
-    if not np.array_equal(t * t, t):
+    if not _is_of_two(t):
         return None  # the slope is a small difference unless the target is 0 or 1
     slope = np.subtract(margin, p)
     np.maximum(slope, 0, out=slope)
@@ -156,7 +156,7 @@ def _binary_cross_entropy(
 ) -> tuple[Any, Data] | None:
     if label_smoothing or epsilon not in (0, np.finfo(p.dtype).eps):
         return None  # for another epsilon, `epsilon - p` is rounded where it is all but -1
-    if np.array_equal(t * t, t):
+    if _is_of_two(t):
         return _cross_entropy_of_two(p, t, scale, epsilon)
     shifted, rest = p + epsilon, 1 - t
     items = np.log(shifted)
@@ -307,6 +307,11 @@ def _reference(
 ) -> Any:
     items = rule(prediction, stop_gradient(target), **settings)
     return xp.mean(items if dim is None else xp.sum(items, axis=dim))
+
+
+def _is_of_two(target: Data) -> bool:
+    """Whether each entry is 0 or 1, or infinite."""
+    return np.array_equal(target * target, target)
 
 
 def _fits(prediction: Data, target: Data) -> bool:

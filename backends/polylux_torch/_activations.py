@@ -25,6 +25,7 @@ _SATURATED = 800.0
 """From here exp(-x) is 0 in float64, and the logistic function is 0 or 1."""
 
 def rule(function: Callable[..., Any], derivative: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of one array with `derivative(value, x)` for its own."""
     name = function.__name__.lstrip("_")
     return custom_rule(DerivativeRule.from_derivative(name, function, derivative))
 

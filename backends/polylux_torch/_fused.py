@@ -48,8 +48,8 @@ class _Fused(torch.autograd.Function):
         return None, None, None, scaled(slope, g, ctx.dim), None
 
 
-fused: Callable[..., Any] = _Fused.apply
-"""`fused(compute, neutral, dim, prediction, target)`, for a prediction that is differentiated."""
+_fused: Callable[..., Any] = _Fused.apply
+"""`_fused(compute, neutral, dim, prediction, target)`, for a prediction that is differentiated."""
 
 # What `torch.autograd.grad(..., is_grads_batched=True)` hands to backward passes.
 _is_legacy_batched: Callable[[Any], bool] = torch._C._functorch.is_legacy_batchedtensor
@@ -105,7 +105,7 @@ def run(compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any, dim: in
     if not is_eager(p, t):
         return neutral(p, t)
     if p.requires_grad and torch.is_grad_enabled():
-        value = fused(compute, neutral, dim, p, t)
+        value = _fused(compute, neutral, dim, p, t)
     else:
         value, _ = compute(p, t, False)
     # Such as 0 * inf, which the definitions leave out.

@@ -18,7 +18,12 @@ def _alone(own_registry: _registry._Registry) -> None:
 
 def test_an_entry_is_found_once_for_each_type() -> None:
     asked: list[type] = []
-    table = TypeTable(lambda kind: asked.append(kind) or kind.__name__)  # type: ignore[func-returns-value]
+
+    def find(kind: type) -> str:
+        asked.append(kind)
+        return kind.__name__
+
+    table = TypeTable(find)
     assert [table[int], table[str], table[int]] == ["int", "str", "int"]
     assert asked == [int, str]
 

@@ -61,12 +61,12 @@ class TensorBackend(HostBackend):
 @pytest.fixture
 def tensors(own_registry: _registry._Registry) -> TensorBackend:
     """The backend above, alone in a registry of the test's own."""
-    own = own_registry
-    own.discovered = True
-    own.add(Plugin(name="host", backend="polylux.backend:HostBackend", selector=NoAutoDiff), "a")
+    own_registry.discovered = True
+    host = Plugin(name="host", backend="polylux.backend:HostBackend", selector=NoAutoDiff)
+    own_registry.add(host, "a")
     plugin = Plugin(name="tensor", backend="unused:Unused", selector=NoAutoDiff)
-    own.add(plugin, "test")
-    own.loaded["tensor"] = backend = TensorBackend()
+    own_registry.add(plugin, "test")
+    own_registry.loaded["tensor"] = backend = TensorBackend()
     return backend
 
 

@@ -1,4 +1,4 @@
-"""A registry of the test's own, and distributions made on the spot for it to find."""
+"""Distributions made on the spot, for a registry of the test's own to find."""
 
 from __future__ import annotations
 
@@ -10,15 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from polylux.registry import _registry
-
 Install = Callable[..., str]
-
-
-@pytest.fixture
-def fresh(own_registry: _registry._Registry) -> _registry._Registry:
-    """An empty registry in place of the process's own, which other tests have filled."""
-    return own_registry
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from polylux.errors import (
 )
 from polylux.selectors import ADType, Auto, AutoTorch, NoAutoDiff
 
-pytestmark = pytest.mark.usefixtures("fresh")
+pytestmark = pytest.mark.usefixtures("own_registry")
 
 
 def info(name: str) -> registry.BackendInfo:

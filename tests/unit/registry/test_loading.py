@@ -11,7 +11,7 @@ from polylux import registry
 from polylux.errors import FrameworkMissingError, FrameworkTooOldError, PluginBrokenError
 from polylux.selectors import Auto
 
-pytestmark = pytest.mark.usefixtures("fresh")
+pytestmark = pytest.mark.usefixtures("own_registry")
 
 _version = importlib.metadata.version
 

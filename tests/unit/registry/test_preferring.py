@@ -31,9 +31,9 @@ class Second(First):
 
 
 @pytest.fixture(autouse=True)
-def _both_loaded(fresh: Any) -> None:
-    fresh.loaded = {"first": First(), "second": Second()}
-    fresh.generation += 1
+def _both_loaded(own_registry: Any) -> None:
+    own_registry.loaded = {"first": First(), "second": Second()}
+    own_registry.generation += 1
 
 
 def test_arrays_of_two_backends_belong_to_the_preferred_one() -> None:
