@@ -113,15 +113,6 @@ class AutogradBackend(Backend):
 
     # --- speed --------------------------------------------------------------------------------
 
-    def stage(
-        self,
-        function: _staging.Staged,
-        selector: ADType,
-        carried: bool = False,
-        donated: bool = False,
-    ) -> _staging.Staged:
-        return _staging.stage(function, selector, carried, donated)
-
     def is_staged(self, selector: ADType) -> bool:
         return _staging.is_staged(selector)
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from polylux.selectors import ADType
 from polylux_autograd import _tracing
-
-Staged = Callable[..., tuple[Any, Any]]
 
 
 def is_tracing() -> bool:
@@ -19,8 +14,3 @@ def is_tracing() -> bool:
 def is_staged(selector: ADType) -> bool:
     """Never."""
     return False
-
-
-def stage(function: Staged, selector: ADType, carried: bool, donated: bool) -> Staged:
-    """The function itself."""
-    return function

@@ -8,7 +8,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from polylux.backend import Accuracy, Backend, Capability, DerivativeRule
+from polylux.backend import (
+    Accuracy,
+    Backend,
+    Capability,
+    DerivativeRule,
+    Gradient,
+    StepUpdate,
+)
 from polylux.errors import PolyluxError
 from polylux.selectors import ADType
 from polylux_jax import (
@@ -17,7 +24,6 @@ from polylux_jax import (
     _gradient,
     _kernels,
     _namespace,
-    _optimizers,
     _rules,
     _staging,
     _transforms,
@@ -44,7 +50,6 @@ class JaxBackend(Backend):
     )
     float64: ClassVar[Accuracy] = Accuracy.EXACT  # inside its precision scope
     kernels: Mapping[str, Callable[..., Any]] = _kernels.KERNELS
-    joins_parameters: ClassVar[bool] = True
 
     # --- arrays -----------------------------------------------------------------------------
 
@@ -129,14 +134,19 @@ class JaxBackend(Backend):
 
     # --- speed --------------------------------------------------------------------------------
 
-    def stage(
+    def stage(self, function: _staging.Staged, selector: ADType) -> _staging.Staged:
+        return _staging.stage(function, selector)
+
+    def stage_step(
         self,
-        function: _staging.Staged,
+        gradient: Gradient,
+        update: StepUpdate,
         selector: ADType,
-        carried: bool = False,
+        *,
+        can_join: bool = False,
         donated: bool = False,
     ) -> _staging.Staged:
-        return _staging.stage(function, selector, carried, donated)
+        return _staging.stage_step(gradient, update, selector, can_join, donated)
 
     def compile(
         self, function: _staging.Compiled, leaves: Sequence[Any], selector: ADType
@@ -145,11 +155,6 @@ class JaxBackend(Backend):
 
     def is_staged(self, selector: ADType) -> bool:
         return _staging.is_staged(selector)
-
-    def fused_update(
-        self, rule: Any, in_place: bool, selector: ADType
-    ) -> _optimizers.Update | None:
-        return _optimizers.fused_update(rule, in_place, selector)
 
     # --- errors -------------------------------------------------------------------------------
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import jax
 
-from polylux.backend import Numbers
+from polylux.backend import Gradient, Numbers, StepUpdate, in_turn
 from polylux.selectors import ADType
 from polylux_jax._arrays import is_wide, only_name
-from polylux_jax._carry import Carry, Packing, packing_of
+from polylux_jax._carry import Carry, Form
 from polylux_jax._gradient import strong
 from polylux_jax._numbers import place_after, row
 
@@ -39,11 +39,18 @@ def is_staged(selector: ADType) -> bool:
     return bool(selector.jit)  # type: ignore[attr-defined]  # AutoJax by the registry's promise
 
 
-def stage(function: Staged, selector: ADType, carried: bool, donated: bool) -> Staged:
+def stage(function: Staged, selector: ADType) -> Staged:
     """The function under `jax.jit`, or itself where the selector says `jit=False`."""
+    return _plain(function) if is_staged(selector) else function
+
+
+def stage_step(
+    gradient: Gradient, update: StepUpdate, selector: ADType, can_join: bool, donated: bool
+) -> Staged:
+    """The two parts of a step under one `jax.jit`, or one after the other where there is none."""
     if not is_staged(selector):
-        return function
-    return _step(function, donated) if carried else _plain(function)
+        return in_turn(gradient, update)
+    return _step(gradient, update, can_join, donated)
 
 
 class _Statics(dict[int, Any]):
@@ -82,23 +89,23 @@ def _plain(function: Staged) -> Staged:
     return staged
 
 
-def _step(function: Staged, donated: bool) -> Staged:
+def _step(gradient: Gradient, update: StepUpdate, can_join: bool, donated: bool) -> Staged:
     statics = _Statics()
-    variants: dict[Packing | None, Any] = {}
+    variants: dict[Form, Any] = {}
 
-    def variant(packing: Packing | None) -> Any:
-        """The jitted step for carries that lie in a vector by this packing, if any."""
+    def variant(form: Form) -> Any:
+        """The jitted step for carries of this form."""
 
         def traced(content: Any, rows: Any, *groups: Any) -> tuple[Any, ...]:
-            carry, place = content if packing is None else packing.unpack(content)
+            carry, place = form.unpack(content)
             place = place_after(place)
-            outputs, static = function(carry, row(rows, place), *groups)
-            *outputs, carry = jax.tree.map(strong, outputs)
-            again = None if packing is None else packing_of(carry)  # a dtype may have drifted
-            content = (carry, place) if again is None else again.pack(carry, place)
-            # The carry first: XLA orders its work by the outputs, and a loss in front of all cost a
-            # small step by hand a half more.
-            return content, outputs, statics.kept((static, again))
+            outputs, gradients, static = gradient(form.apart(carry[0]), *groups)
+            carry = update(carry, form.together(gradients), row(rows, place))
+            outputs, carry = jax.tree.map(strong, (outputs, carry))
+            after = form.after(carry)
+            # The content first: XLA orders its work by the outputs, and a loss in front of all cost
+            # a small step by hand a half more.
+            return after.pack(carry, place), outputs, statics.kept((static, after))
 
         return jax.jit(traced, donate_argnums=(0,) if donated else ())
 
@@ -111,15 +118,17 @@ def _step(function: Staged, donated: bool) -> Staged:
             or table.function != numbers.function
             or table.is_wide is not is_wide()
         ):
-            carry = Carry.at(carry, numbers)
+            carry = Carry.at(carry, numbers, can_join)
             table = carry.table
-        jitted = variants.get(carry.packing)
+        jitted = variants.get(carry.form)
         if jitted is None:
-            jitted = variants[carry.packing] = variant(carry.packing)
+            if carry.form.joining is not None and not can_join:  # as another rule's steps left it
+                carry = Carry.at(carry, numbers, can_join)
+                table = carry.table
+            jitted = variants.setdefault(carry.form, variant(carry.form))
         content, outputs, trace = jitted(carry.content, table.rows, *groups)
-        static, packing = statics[len(trace)]
-        outputs.append(Carry(content, packing, table, carry.update + 1))
-        return outputs, static
+        static, form = statics[len(trace)]
+        return (outputs, Carry(content, form, table, carry.update + 1)), static
 
     return staged
 

@@ -8,7 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 
-from polylux.backend import Backend, Capability, DerivativeRule
+from polylux.backend import (
+    Backend,
+    Capability,
+    DerivativeRule,
+    Gradient,
+    StepUpdate,
+)
 from polylux.errors import PolyluxError
 from polylux.selectors import ADType
 from polylux_torch import _arrays, _diagnose, _gradient, _optimizers, _rules, _staging, _transforms
@@ -113,15 +119,19 @@ class TorchBackend(Backend):
 
     # --- speed -------------------------------------------------------------------------------
 
-    def stage(
+    def stage(self, function: Staged, selector: ADType) -> Staged:
+        return _staging.stage(function, selector)
+
+    def stage_step(
         self,
-        function: Staged,
+        gradient: Gradient,
+        update: StepUpdate,
         selector: ADType,
-        carried: bool = False,
+        *,
+        can_join: bool = False,
         donated: bool = False,
     ) -> Staged:
-        options = selector.compile  # type: ignore[attr-defined]  # resolved to an AutoTorch
-        return function if options is False else _staging.StagedFunction(function, options, donated)
+        return _staging.stage_step(gradient, update, selector, donated)
 
     def is_staged(self, selector: ADType) -> bool:
         return selector.compile is not False  # type: ignore[attr-defined]  # an AutoTorch

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from polylux.backend import Numbers
+from polylux.backend import Gradient, Numbers, Staged, StepUpdate, in_turn
 from polylux.errors import OptionError
+from polylux.selectors import ADType
 
 if TYPE_CHECKING:
     from polylux_torch._trace import Dimensions, Trace
@@ -156,6 +157,19 @@ class StagedFunction:
         trace: Trace = module.Trace(flat, tensors, varying, donated)
         trace.compile(self._options)
         return trace
+
+
+def stage(function: Staged, selector: ADType, donated: bool = False) -> Staged:
+    """The function traced and compiled, or itself where the selector does not say so."""
+    options = selector.compile  # type: ignore[attr-defined]  # an AutoTorch by the registry's promise
+    return function if options is False else StagedFunction(function, options, donated)
+
+
+def stage_step(
+    gradient: Gradient, update: StepUpdate, selector: ADType, donated: bool
+) -> Staged:
+    """The two parts of a step compiled as one, or one after the other."""
+    return stage(in_turn(gradient, update), selector, donated)
 
 
 # `make_fx` and inductor keep what they are about in globals.

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from polylux import ADType, AutoAutograd, AutoJax, AutoTorch
-from polylux_benchmarks._children import Remote
+from polylux_benchmarks._children import KEEPS_MEMORY, Remote
 from polylux_benchmarks._comparison import Comparison
 from polylux_benchmarks._steps import RATE, bowl
-from polylux_benchmarks._timing import Measurement, Pair
+from polylux_benchmarks._timing import Loop, Measurement, Pair
 from polylux_benchmarks.train import Size, ours, start
 
 BAR = 1.1
@@ -39,11 +39,6 @@ LARGE_BATCH = 32_768
 
 MANY_PARAMETERS = 10**6
 """From here the arithmetic takes longer than what comes before it."""
-
-KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**60)}
-"""Lets a process of glibc's keep what it frees. By default large arrays go back to the system at
-once, to be asked for again and cleared page by page in the next step. That took 500 ms of the 700
-of an eager step of 1e8 parameters, on either side, and at random twice as much."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +144,7 @@ def batch_pair(backend: str, batch: int) -> Pair:
     """A step of a small classifier on a batch of this size."""
     contender, mlp = _contender(backend), _mlp(batch)
     theirs = _peer(contender).step(*start(mlp), RATE)
-    return Pair(
+    return Loop(
         "scaling", "step", backend, str(mlp), ours(mlp, contender.selector),
         theirs, contender.peer, BAR, contender.wait,
     )  # fmt: skip
@@ -196,7 +191,7 @@ def _bowl(
     )
     # The arrays are made when they are needed first: the next pair's do not lie beside these.
     calls = [(_anew if is_first_call else _once)(side, shape, count) for side in sides]
-    return Pair(
+    return Loop(
         "scaling", name, contender.backend, setting, calls[0], calls[1], contender.peer,
         BAR if is_first_call else None, contender.wait, is_first_call,
         3 if is_first_call else 5 if count > 100 else None,

@@ -15,7 +15,7 @@ from polylux_benchmarks import transformer
 from polylux_benchmarks._children import Remote
 from polylux_benchmarks._comparison import Comparison
 from polylux_benchmarks._steps import RATE, step
-from polylux_benchmarks._timing import Pair
+from polylux_benchmarks._timing import Loop, Pair
 
 
 class Size(NamedTuple):
@@ -116,7 +116,7 @@ def _against(number: int, peer: Callable[..., Callable[[], Any]], name: str) -> 
     import jax
 
     size = SIZES[number]
-    return Pair(
+    return Loop(
         "train", "step", "jax", str(size), ours(size, AutoJax()), peer(*start(size), RATE),
         name, None, jax.block_until_ready,
     )  # fmt: skip
@@ -138,7 +138,7 @@ def keras_pair(number: int, framework: str) -> Pair:
     # The loss of train_on_batch is a number of Python: it has waited.
     wait: Callable[[Any], Any] = lambda loss: float(loss)  # noqa: E731
     selector = {"jax": AutoJax(), "torch": AutoTorch()}[framework]
-    return Pair(
+    return Loop(
         "train", "step", framework, str(size), ours(size, selector),
         keras_steps.step(*start(size), RATE), "Keras train_on_batch",
         1 / size.keras[framework], wait,
@@ -178,10 +178,10 @@ def _both(
     """A step without gradients returned, which is what the peer does, and one with."""
     size = SIZES[number]
     call, bar = ours(size, selector), size.bars[backend]
-    yield Pair("train", "step", backend, str(size), call, theirs, peer, bar, wait)
+    yield Loop("train", "step", backend, str(size), call, theirs, peer, bar, wait)
     call = ours(size, selector, return_gradients=True)
     name = "step, with gradients"
-    yield Pair("train", name, backend, str(size), call, theirs, peer, None, wait)
+    yield Loop("train", name, backend, str(size), call, theirs, peer, None, wait)
 
 
 def ours(size: Size, selector: ADType, return_gradients: bool = False) -> Callable[[], Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from polylux import AutoJax, AutoTorch, array_namespace, ops
 from polylux.losses import MSELoss
 from polylux_benchmarks._steps import RATE, step
-from polylux_benchmarks._timing import Pair
+from polylux_benchmarks._timing import Loop, Pair
 
 WIDTH, HEADS, TOKENS, BATCH, BLOCKS = 128, 4, 64, 16, 2
 EPSILON = 1e-5
@@ -28,7 +28,7 @@ def pairs() -> Iterator[Pair]:
 
         ours = step(AutoJax(), MSELoss(), model, start(), {}, batch())
         theirs = jax_transformer.step(start(), *batch(), HEADS, EPSILON, RATE)
-        yield Pair(
+        yield Loop(
             "train", "step", "jax", SETTING, ours, theirs, "donated jit, optax", BARS["jax"],
             jax.block_until_ready,
         )  # fmt: skip
@@ -41,7 +41,7 @@ def pairs() -> Iterator[Pair]:
             ("with fused attention", True, None),
         ):
             theirs = torch_transformer.step(start(), *batch(), HEADS, EPSILON, RATE, is_fused)
-            yield Pair("train", "step", "torch", SETTING, ours, theirs, peer, bar)
+            yield Loop("train", "step", "torch", SETTING, ours, theirs, peer, bar)
 
 
 def model(x: Any, ps: Any, st: Any) -> tuple[Any, Any]:

@@ -461,6 +461,31 @@ class StageFreezesNumbers(AutogradBackend):
         return staged
 
 
+class StepJoinsInAnotherOrder(AutogradBackend):
+    def stage_step(
+        self, gradient: Any, update: Any, *_: Any, can_join: bool = False, **__: Any
+    ) -> Any:
+        xp = self.namespace
+
+        def join(arrays: Any) -> Any:
+            return (xp.concat([xp.reshape(a, (-1,)) for a in arrays]),)
+
+        def step(carry: Any, numbers: Any, *groups: Any) -> Any:
+            outputs, gradients, static = gradient(carry[0], *groups)
+            if not can_join:
+                return (outputs, update(carry, gradients, numbers)), static
+            (parameters,), _ = update(
+                (join(carry[0]), tuple(map(join, carry[1]))), join(gradients[::-1]), numbers
+            )
+            new, start = [], 0
+            for array in carry[0]:
+                new.append(xp.reshape(parameters[start : start + array.size], array.shape))
+                start += array.size
+            return (outputs, (tuple(new), carry[1])), static
+
+        return step
+
+
 class Updates(AutogradBackend):
     """Base of the mutants that change fused updates."""
 
@@ -623,6 +648,7 @@ MUTANTS: dict[str, tuple[type[AutogradBackend], tuple[str, ...]]] = {
     "stage freezes numbers": (
         StageFreezesNumbers, ("staging/shapes and numbers", "staging/carried groups"),
     ),
+    "step joins in another order": (StepJoinsInAnotherOrder, ("staging/carried groups",)),
     "bias correction off": (BiasCorrectionOff, ("training/Adam", "training/update: Adam")),
     "update overwrites gradients": (
         UpdateOverwritesGradients, ("training/update: SGD", "training/SGD"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,29 @@ from polylux_conformance._subject import Subject
 STEPS = 4
 
 
-def _function(carry: Any, rates: Any, one: Any) -> Any:
-    a, b = carry
-    xp = polylux.array_namespace(a)
+def _gradient(parameters: Any, one: Any) -> Any:
+    a, b = parameters
     static = {"shape": tuple(a.shape), "text": "s"}
-    return ((xp.sum(a * b) * rates[1],), one + 1, (a * rates[0] + b, b)), static
+    total = polylux.array_namespace(a).sum(a * b)
+    return ((total,), one + 1), (b, a), static
+
+
+def _update(carry: Any, gradients: Any, rates: Any) -> Any:
+    new = [p * r + g for p, r, g in zip(carry[0], rates, gradients, strict=True)]
+    return _typed(new, carry[0]), ()
+
+
+def _typed(arrays: Any, like: Any) -> Any:
+    """These arrays in the dtypes of those: one without an axis takes that of a 0-d number."""
+    xp = polylux.array_namespace(*like)
+    pairs = zip(arrays, like, strict=True)
+    return tuple([xp.astype(array, other.dtype, copy=False) for array, other in pairs])
 
 
 def _shapes_and_numbers(subject: Subject, findings: Findings) -> None:
     for dtype in subject.dtypes:
         with subject.precision(np.zeros(1, dtype)):
-            staged = subject.backend.stage(_function, subject.selector, carried=True)
+            staged = subject.backend.stage_step(_gradient, _update, subject.selector)
             for call, (shape, rates) in enumerate((
                 ((2, 3), (0.5, 2.0)), ((2, 3), (-1.5, 0.25)), ((4,), (0.5, 2.0)),
                 ((2, 3), (3.0, -1.0)), ((), (1.0, 1.0)), ((0, 2), (2.0, 2.0)), ((4,), (7.0, 0.0)),
@@ -35,13 +48,15 @@ def _shapes_and_numbers(subject: Subject, findings: Findings) -> None:
                 hosts.append(np.asarray(call, dtype))
                 a, b, one = subject.own(*hosts)
                 numbers = Numbers({1: rates}.__getitem__, 1)
-                ((total,), more, (sums, _)), static = staged((a, b), numbers, one)
+                (((total,), more), (new, _)), static = staged(((a, b), ()), numbers, one)
                 point = f"call {call}, shape {shape}, rates {rates}"
                 wide = [h.astype(np.longdouble) for h in hosts]
-                findings.close("a * rate + b", sums, wide[0] * rates[0] + wide[1], dtype=dtype,
+                findings.close("a * rate + b", new[0], wide[0] * rates[0] + wide[1], dtype=dtype,
                                point=point, scale=[1.0])  # fmt: skip
-                findings.close("sum(a * b) * rate", total, np.sum(wide[0] * wide[1]) * rates[1],
-                               dtype=dtype, point=point, scale=[1.0])  # fmt: skip
+                findings.close("b * rate + a", new[1], wide[1] * rates[1] + wide[0], dtype=dtype,
+                               point=point, scale=[1.0])  # fmt: skip
+                findings.close("sum(a * b)", total, np.sum(wide[0] * wide[1]), dtype=dtype,
+                               point=point, scale=[1.0])  # fmt: skip
                 findings.close("one + 1", more, wide[2] + 1, dtype=dtype, point=point)
                 findings.true("static", static == {"shape": shape, "text": "s"},
                               expected=f"{{'shape': {shape}, 'text': 's'}}", found=static,
@@ -53,46 +68,48 @@ def _rates(update: int) -> tuple[float, ...]:
 
 
 def _carried(subject: Subject, findings: Findings) -> None:
-    """A carry that goes round, donated where that is claimed."""
+    """A carry that goes round, donated where that is claimed, its arrays joined or not."""
     donates = subject.claims(Capability.DONATION)
 
-    def step(carry: Any, rates: Any, gradients: Any) -> Any:
-        parameters, (momentum,) = carry
-        momentum = tuple(0.5 * m + g for m, g in zip(momentum, gradients, strict=True))
-        new = tuple(p - rates[0] * m for p, m in zip(parameters, momentum, strict=True))
-        return (rates[0] * gradients[0], (new, (momentum,))), None
+    def gradient(_: Any, gradients: Any) -> Any:
+        return (2 * gradients[0],), gradients, None
 
-    for dtype in subject.dtypes:
-        for donated in {False, donates}:
-            rng = np.random.default_rng(3)
-            shapes = ((3, 2), (), (5,), (0,))
-            hosts = [rng.normal(size=shape).astype(dtype) for shape in shapes]
-            slopes = [rng.normal(size=shape).astype(dtype) for shape in shapes]
-            with subject.precision(*hosts):
-                staged = subject.backend.stage(
-                    step, subject.selector, carried=True, donated=donated
-                )
-                slots = tuple(subject.own(*(h * 0 for h in hosts)))
-                carry: Any = (tuple(subject.own(*hosts)), (slots,))
-                gradients = tuple(subject.own(*slopes))
-                for call in range(STEPS):
-                    numbers = Numbers(_rates, call)
-                    (scaled, carry), _ = staged(carry, numbers, gradients)
-                parameters = tuple(carry[0])
-            point = f"donated {donated}"
-            p = [h.astype(np.longdouble) for h in hosts]
-            m = [h * 0 for h in p]
+    def update(carry: Any, gradients: Any, rates: Any) -> Any:
+        parameters, (momentum,) = carry
+        momentum = tuple([0.5 * m + g for m, g in zip(momentum, gradients, strict=True)])
+        new = [p - rates[0] * m for p, m in zip(parameters, momentum, strict=True)]
+        return _typed(new, parameters), (momentum,)
+
+    for dtype, donated, can_join in itertools.product(
+        subject.dtypes, {False, donates}, (False, True)
+    ):
+        rng = np.random.default_rng(3)
+        shapes = ((3, 2), (), (5,), (0,))
+        hosts = [rng.normal(size=shape).astype(dtype) for shape in shapes]
+        slopes = [rng.normal(size=shape).astype(dtype) for shape in shapes]
+        with subject.precision(*hosts):
+            staged = subject.backend.stage_step(
+                gradient, update, subject.selector, can_join=can_join, donated=donated
+            )
+            slots = tuple(subject.own(*(h * 0 for h in hosts)))
+            carry: Any = (tuple(subject.own(*hosts)), (slots,))
+            gradients = tuple(subject.own(*slopes))
             for call in range(STEPS):
-                m = [0.5 * a + g for a, g in zip(m, slopes, strict=True)]
-                p = [a - (0.5 + call) * b for a, b in zip(p, m, strict=True)]
-            for i, (found, true) in enumerate(zip(parameters, p, strict=True)):
-                findings.close(f"array {i} after {STEPS} calls", found, true, dtype=dtype,
-                               point=point, condition=2, scale=[1.0])  # fmt: skip
-            rate = _rates(STEPS - 1)[0]
-            findings.close("rate * gradient", scaled, rate * slopes[0].astype(np.longdouble),
-                           dtype=dtype, point=point)  # fmt: skip
-            for i, (found, true) in enumerate(zip(gradients, slopes, strict=True)):
-                findings.exactly(f"group {i} that was not donated", found, true, point=point)
+                ((twice,), carry), _ = staged(carry, Numbers(_rates, call), gradients)
+            parameters = tuple(carry[0])
+        point = f"donated {donated}, can_join {can_join}"
+        p = [h.astype(np.longdouble) for h in hosts]
+        m = [h * 0 for h in p]
+        for call in range(STEPS):
+            m = [0.5 * a + g for a, g in zip(m, slopes, strict=True)]
+            p = [a - (0.5 + call) * b for a, b in zip(p, m, strict=True)]
+        for i, (found, true) in enumerate(zip(parameters, p, strict=True)):
+            findings.close(f"array {i} after {STEPS} calls", found, true, dtype=dtype,
+                           point=point, condition=2, scale=[1.0])  # fmt: skip
+        findings.close("twice the gradient", twice, 2 * slopes[0].astype(np.longdouble),
+                       dtype=dtype, point=point)  # fmt: skip
+        for i, (found, true) in enumerate(zip(gradients, slopes, strict=True)):
+            findings.exactly(f"group {i} that was not donated", found, true, point=point)
 
 
 def _once(subject: Subject, findings: Findings) -> None:
@@ -116,7 +133,7 @@ def _once(subject: Subject, findings: Findings) -> None:
 _ALL = (
     ("shapes and numbers", "Each shape, dtype and learning rate has its own result.",
      _shapes_and_numbers),
-    ("carried groups", "The carry that a step returns is taken by the next one, donated or not.",
+    ("carried groups", "A step takes the carry of the former one, donated or not, joined or not.",
      _carried),
     ("python runs", "Values are right whether Python runs or is replayed.", _once),
 )  # fmt: skip

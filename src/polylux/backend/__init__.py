@@ -20,10 +20,13 @@ from polylux.backend._contract import (
     CONTRACT_VERSION,
     Backend,
     Function,
+    Gradient,
     Map,
     Pull,
     Staged,
+    StepUpdate,
     Update,
+    in_turn,
 )
 from polylux.backend._directions import each_unit_direction, unit_directions
 from polylux.backend._host import HostBackend, stopping_host_gradients
@@ -39,6 +42,7 @@ __all__ = [
     "Capability",
     "DerivativeRule",
     "Function",
+    "Gradient",
     "HostBackend",
     "Map",
     "Numbers",
@@ -46,8 +50,10 @@ __all__ = [
     "Plugin",
     "Pull",
     "Staged",
+    "StepUpdate",
     "Update",
     "each_unit_direction",
+    "in_turn",
     "stopping_host_gradients",
     "unit_directions",
 ]

@@ -35,6 +35,12 @@ Pull = Callable[[Arrays], Arrays]
 Staged = Callable[..., tuple[Any, Any]]
 """`function(*groups) -> (groups, static)`; see `Backend.stage`."""
 
+Gradient = Callable[..., tuple[Any, Arrays, Any]]
+"""`gradient(parameters, *groups) -> (outputs, gradients, static)`; see `Backend.stage_step`."""
+
+StepUpdate = Callable[[Any, Arrays, Sequence[Any]], Any]
+"""`update(carry, gradients, numbers) -> carry`; see `Backend.stage_step`."""
+
 Update = Callable[[Arrays, Arrays, tuple[Arrays, ...], int], tuple[Arrays, tuple[Arrays, ...]]]
 """`update(parameters, gradients, slots, count) -> (parameters, slots)`."""
 
@@ -62,9 +68,6 @@ class Backend(ABC):
         of the same name, kinks included. The names, their signatures and meaning are those of the
         functions decorated with `native` in the core (`polylux.ops`, `polylux.losses`). A
         `PartialKernel` gets the neutral definition too.
-    joins_parameters : bool
-        Whether a staged step compiles and runs faster where the optimizer's update takes small
-        parameters together as one vector, cut up again afterwards.
     """
 
     name: ClassVar[str]
@@ -72,7 +75,6 @@ class Backend(ABC):
     float64: ClassVar[Accuracy] = Accuracy.EXACT
     derivatives: ClassVar[Accuracy] = Accuracy.EXACT
     kernels: Mapping[str, Callable[..., Any]] = {}
-    joins_parameters: ClassVar[bool] = False
 
     # --- arrays -----------------------------------------------------------------------------
 
@@ -289,13 +291,7 @@ class Backend(ABC):
 
     # --- speed: each may stay as it is --------------------------------------------------------
 
-    def stage(
-        self,
-        function: Staged,
-        selector: ADType,
-        carried: bool = False,
-        donated: bool = False,
-    ) -> Staged:
+    def stage(self, function: Staged, selector: ADType) -> Staged:
         """A function that does what `function` does, perhaps traced or compiled.
 
         `function(*groups)` takes groups and returns `(groups, static)`: a group is an array or a
@@ -306,19 +302,38 @@ class Backend(ABC):
         replay its array work afterwards; it must then return the `static` of the trace that it
         replays. Inside, the core calls this backend's `value_and_gradient` and array code, and
         ordinary Python (trees, checks, a user's objective).
-
-        `carried` says that it is a step, `function(carry, numbers, *groups)`. The first group,
-        parameters and optimizer slots, comes back as the last one, of the same shapes and dtypes,
-        and the next call gets it in its place. What a staged function returns there may be any
-        sequence, so that a backend can keep a carry in a form of its own (one flat buffer) until
-        someone looks into it; it gets one in that form, or as tuples of arrays. `numbers` are a
-        `Numbers`, such as the learning rate: these floats change from call to call and must not
-        become constants of a trace; `function` gets a sequence of floats or 0-d arrays for them.
-
-        `donated` says that the buffers of a carry may be reused for the next one; the caller never
-        reads them again. Only asked for where `Capability.DONATION` is claimed.
         """
         return function
+
+    def stage_step(
+        self,
+        gradient: Gradient,
+        update: StepUpdate,
+        selector: ADType,
+        *,
+        can_join: bool = False,
+        donated: bool = False,
+    ) -> Staged:
+        """A training step made of these two parts, staged as one function.
+
+        What is returned is `step(carry, numbers, *groups) -> ((outputs, carry), static)`. The carry
+        is `(parameters, slots)`, a tuple of arrays and a tuple of such tuples, and the next call
+        gets what this one returns. There a staged step may return any sequence of the two, so that
+        a backend can keep them in a form of its own (one flat buffer) until someone looks into it;
+        it gets a carry in that form, or as tuples. `numbers` are a `Numbers`, such as the learning
+        rate: these floats change from call to call and must not become constants of a trace.
+
+        `gradient(parameters, *groups)` gives `(outputs, gradients, static)`, as `stage` has it of a
+        function, with one gradient for each parameter. `update(carry, gradients, numbers)` gives
+        the new carry, of the same shapes and dtypes; it gets a sequence of floats or 0-d arrays for
+        the numbers.
+
+        `can_join` says that the update does the same to each entry, whatever array it is in: it
+        may get, and gives back, a carry whose arrays are joined in longer ones, with gradients
+        joined alike. `donated` says that the buffers of a carry may be reused for the next one; the
+        caller never reads them again. Only asked for where `Capability.DONATION` is claimed.
+        """
+        return self.stage(in_turn(gradient, update), selector)
 
     def compile(
         self, function: Callable[..., Arrays], leaves: Sequence[Any], selector: ADType
@@ -358,6 +373,16 @@ class Backend(ABC):
         expression. Anything else is the user's own and passes through as it is.
         """
         return None
+
+
+def in_turn(gradient: Gradient, update: StepUpdate) -> Staged:
+    """A step that runs its two parts one after the other."""
+
+    def step(carry: Any, numbers: Sequence[Any], *groups: Any) -> tuple[Any, Any]:
+        outputs, gradients, static = gradient(carry[0], *groups)
+        return (outputs, update(carry, gradients, numbers)), static
+
+    return step
 
 
 def _as_map(function: Function) -> Map:

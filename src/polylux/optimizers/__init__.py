@@ -6,12 +6,11 @@ from polylux.optimizers._adadelta import AdaDelta
 from polylux.optimizers._adagrad import AdaGrad
 from polylux.optimizers._adam import Adam, AdamW, AMSGrad
 from polylux.optimizers._adamax import AdaMax
-from polylux.optimizers._base import LeafRule, Rule
+from polylux.optimizers._base import EntryRule, LeafRule, Rule
 from polylux.optimizers._by_path import ByPath, by_path
 from polylux.optimizers._chain import Chained, chain
 from polylux.optimizers._clip import ClipNorm, ClipValue
 from polylux.optimizers._decay import SignDecay, WeightDecay
-from polylux.optimizers._entries import EntryRule
 from polylux.optimizers._frozen import Frozen
 from polylux.optimizers._lion import Lion
 from polylux.optimizers._nadam import NAdam

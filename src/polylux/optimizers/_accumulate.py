@@ -94,6 +94,10 @@ class AccumulateGradients(Rule):
         return choose(steps, zeros), (choose(zeros, total), *kept)
 
     @property
+    def can_join(self) -> bool:
+        return self.rule.can_join
+
+    @property
     def children(self) -> tuple[Rule, ...]:
         return (self.rule,)
 

@@ -1,4 +1,4 @@
-"""Rule: the abstract optimizer rule, a spec with canonical slots and a neutral update."""
+"""Rule: the abstract optimizer rule, a spec with canonical slots; LeafRule and EntryRule."""
 
 from __future__ import annotations
 
@@ -175,12 +175,15 @@ class Rule(Spec, ABC):
         """The rule for those of its leaves only, in this order."""
         return self.with_children(tuple(child.restricted(places) for child in self.children))
 
-    def joined(self) -> Rule:
-        """The rule with small parameters taken together where their shapes are of no matter.
+    @property
+    def can_join(self) -> bool:
+        """Whether several parameters may be given to `update` as one array.
 
-        It does the same in fewer operations, which a compiler likes, at the cost of copies.
+        They are joined in a vector, with their gradients and slots, in some compiled steps. So it
+        must do the same to an entry whatever array it is in, and have slots that are like the
+        parameters.
         """
-        return self.with_children(tuple(child.joined() for child in self.children))
+        return False
 
     def slot_places(self, size: int) -> tuple[Places, ...]:
         """For each slot the parameters, of `size` in all, that its arrays belong to."""
@@ -214,6 +217,17 @@ class LeafRule(Rule):
         ]
         steps, *new = [tuple(row[i] for row in rows) for i in range(1 + len(self.slots))]
         return steps, tuple(new)
+
+
+class EntryRule(LeafRule):
+    """A rule that treats each entry of a parameter by itself, whatever its shape.
+
+    So a compiled step may take several small parameters as one vector.
+    """
+
+    @property
+    def can_join(self) -> bool:
+        return True
 
 
 def _widened(xp: Any, *arrays: Any) -> Arrays:

@@ -43,6 +43,10 @@ class Chained(Rule):
         return tuple(slot for rule in self.rules for slot in rule.init(xp, parameters))
 
     @property
+    def can_join(self) -> bool:
+        return all(rule.can_join for rule in self.rules)
+
+    @property
     def children(self) -> tuple[Rule, ...]:
         return self.rules
 

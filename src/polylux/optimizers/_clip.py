@@ -6,9 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from polylux.optimizers._base import Arrays, Rule
+from polylux.optimizers._base import Arrays, EntryRule, Rule
 from polylux.optimizers._checks import check_nonnegative
-from polylux.optimizers._entries import EntryRule
 from polylux.optimizers._schedules import Value
 
 
@@ -47,6 +46,10 @@ class ClipNorm(Rule):
     @property
     def slots(self) -> tuple[str, ...]:
         return ()
+
+    @property
+    def can_join(self) -> bool:
+        return True  # the norm is that of all entries
 
     def scalars(self, count: int) -> tuple[float, ...]:
         return (self.value("max_norm", count),)

@@ -16,7 +16,7 @@ from polylux.selectors import ADType, Auto, NoAutoDiff
 from polylux.training._buffers import Buffers
 from polylux.training._doctor import check_parameters
 from polylux.training._state import TrainState, advance, require_state
-from polylux.training._update import Carry, eager_update, is_donated, neutral_update, staged_rule
+from polylux.training._update import Carry, eager_update, is_donated, staged_update
 from polylux.typing import PyTree
 
 Arrays = tuple[Any, ...]
@@ -119,13 +119,11 @@ def _cached_update(
         check = functools.partial(check_parameters, state.cache.findings, buffers.layout)
         made: Any
         if is_staged:
-            joined = staged_rule(backend, rule)
-            made = backend.stage(
-                lambda carry, scalars, gradients: (
-                    (neutral_update(backend, joined, carry, gradients, scalars, check),), None
-                ),
+            made = backend.stage_step(
+                lambda _, gradients: ((), gradients, None),
+                staged_update(backend, rule, check),
                 selector,
-                carried=True,
+                can_join=rule.can_join,
                 donated=is_donated(backend, in_place),
             )
         else:
@@ -138,7 +136,7 @@ def _cached_update(
         return update
 
     def staged(carry: Carry, gradients: Arrays, count: int) -> Carry:
-        (carry,), _ = update(carry, Numbers(rule.scalars, count), gradients)
+        (_, carry), _ = update(carry, Numbers(rule.scalars, count), gradients)
         return carry
 
     return staged

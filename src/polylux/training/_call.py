@@ -145,16 +145,15 @@ class Prepared:
         self,
         kind: str,
         make: Callable[[Call | None], Callable[..., Any]],
-        carried: bool = False,
-        donated: bool = False,
+        stage: Callable[[Callable[..., Any]], Staged] | None = None,
         **options: Any,
     ) -> Entry:
         """The cached staged function for this call, or a new one.
 
-        `make(call)` gives the function to be staged, and `carried` and `donated` say how. Where
-        nothing is staged Python runs anew at each call, so the function is shared by all
-        objectives and gets the call as its first argument: `make(None)`. `options` are what else
-        tells two functions of one kind apart.
+        `make(call)` gives the function to be staged, by `stage` or as it is. Where nothing is
+        staged Python runs anew at each call, so the function is shared by all objectives and gets
+        the call as its first argument: `make(None)`. `options` are what else tells two functions of
+        one kind apart.
         """
         call, cache = self.call, self.state.cache
         is_staged = self.backend.is_staged(self.selector)
@@ -166,10 +165,8 @@ class Prepared:
             names: tuple[str, ...] = ("kind of call", "selector", "parameters", *options)
             if is_staged:
                 names = (*names, "objective", "model", "states", "data")
-                looked_at = watched(
-                    make(call), call.findings, call.layout, call.states, call.data, carried
-                )
-                staged = self.backend.stage(looked_at, self.selector, carried, donated)
+                looked_at = watched(make(call), call.findings, call.layout, call.states, call.data)
+                staged = stage(looked_at) if stage else self.backend.stage(looked_at, self.selector)
             else:
                 staged = make(None)
             entry = Entry(names, parts, staged)

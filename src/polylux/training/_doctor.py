@@ -34,7 +34,9 @@ def check_states(
 
 def check_parameters(findings: Findings, layout: Layout, before: Arrays, after: Arrays) -> None:
     """Report parameters that came back from the optimizer in another dtype."""
-    _check_dtypes(findings, "parameters", layout.paths, before, after, "the optimizer makes it")
+    are_joined = len(after) < len(layout.trainable)  # then no array is one parameter's
+    paths = (lambda: [""] * len(after)) if are_joined else layout.paths
+    _check_dtypes(findings, "parameters", paths, before, after, "the optimizer makes it")
 
 
 def _check_dtypes(
@@ -65,12 +67,10 @@ def watched(
     layout: Layout,
     states: Structure,
     data: Structure,
-    carried: bool,
 ) -> Callable[..., Any]:
     """The function to be staged, reporting when it is traced for ever new shapes or dtypes.
 
-    Its first group are the trainable arrays, or a carry that begins with them; its last three are
-    the fixed ones, states and data.
+    Its first group are the trainable arrays; its last three are the fixed ones, states and data.
     """
     seen: dict[Signature, None] = {}
 
@@ -83,8 +83,7 @@ def watched(
         ]
 
     def look(*groups: Any) -> Any:
-        trainable = groups[0][0] if carried else groups[0]
-        signature = _signature([a for group in (trainable, *groups[-3:]) for a in group])
+        signature = _signature([a for group in (groups[0], *groups[-3:]) for a in group])
         if signature not in seen and len(seen) < _SIGNATURES_KEPT:
             if len(seen) + 1 >= _SIGNATURES_BEFORE_WARNING:
                 _complain(findings, [*seen, signature], paths())

@@ -6,8 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from polylux.backend import Backend, Numbers
-from polylux.optimizers import Rule
+from polylux.backend import Gradient, Numbers
 from polylux.running import guarded
 from polylux.selectors import ADType
 from polylux.training._buffers import Buffers
@@ -16,14 +15,7 @@ from polylux.training._doctor import check_parameters
 from polylux.training._gradients import StepResult
 from polylux.training._plan import Plan
 from polylux.training._state import TrainState
-from polylux.training._update import (
-    Carry,
-    Check,
-    eager_update,
-    is_donated,
-    neutral_update,
-    staged_rule,
-)
+from polylux.training._update import Carry, eager_update, is_donated, staged_update
 from polylux.typing import Objective
 
 Arrays = tuple[Any, ...]
@@ -141,7 +133,7 @@ def _step(
         groups = (buffers.carry, numbers, buffers.fixed, states, moved)
     else:
         groups = (plan.call, buffers.carry, count, buffers.fixed, states, moved)
-    (loss, gradients, aux, carry), structures = guarded(
+    ((loss, gradients, aux), carry), structures = guarded(
         plan.backend, scope, plan.entry.staged, *groups
     )
     if taker is not None:
@@ -165,14 +157,23 @@ def _planned(
     prepared.init_slots(buffers)
     is_staged = backend.is_staged(selector)
     in_place = taker is not None
+    check = functools.partial(check_parameters, state.cache.findings, buffers.layout)
+
+    def make(call: Call | None) -> Callable[..., Any]:
+        if call is not None:
+            return _gradient(call, return_gradients)
+        return _eager_step(eager_update(backend, selector, rule, in_place, check))
+
     entry = prepared.entry(
         "step",
-        lambda call: _make_step(
-            call, backend, selector, rule, in_place, return_gradients,
-            functools.partial(check_parameters, state.cache.findings, buffers.layout),
+        make,
+        lambda gradient: backend.stage_step(
+            gradient,
+            staged_update(backend, rule, check),
+            selector,
+            can_join=rule.can_join,
+            donated=is_donated(backend, in_place),
         ),
-        carried=True,
-        donated=is_donated(backend, in_place),
         optimizer=rule.signature if is_staged else rule,
         in_place=in_place,
         return_gradients=return_gradients,
@@ -180,30 +181,21 @@ def _planned(
     return Plan(prepared, entry, rule, is_staged, return_gradients, taker), buffers
 
 
-def _make_step(
-    call: Call | None,
-    backend: Backend,
-    selector: ADType,
-    rule: Rule,
-    in_place: bool,
-    return_gradients: bool,
-    check: Check,
-) -> Callable[..., Any]:
-    """Gradient and update in one function, for one trace (`call` given) or for every call."""
-    if call is not None:
-        rule = staged_rule(backend, rule)
+def _gradient(call: Call, return_gradients: bool) -> Gradient:
+    """The gradient of a staged step, for one trace."""
 
-        def staged(carry: Carry, scalars: Any, *rest: Arrays) -> tuple[Any, Any]:
-            loss, gradients, aux, structures = call.value_and_gradient(carry[0], *rest)
-            carry = neutral_update(backend, rule, carry, gradients, scalars, check)
-            return (loss, gradients if return_gradients else (), aux, carry), structures
+    def gradient(*groups: Arrays) -> tuple[Any, Arrays, Any]:
+        loss, gradients, aux, structures = call.value_and_gradient(*groups)
+        return (loss, gradients if return_gradients else (), aux), gradients, structures
 
-        return staged
+    return gradient
 
-    update = eager_update(backend, selector, rule, in_place, check)
+
+def _eager_step(update: Callable[[Carry, Arrays, int], Carry]) -> Callable[..., Any]:
+    """Gradient and update, one after the other at every call."""
 
     def eager(call: Call, carry: Carry, count: int, *rest: Arrays) -> tuple[Any, Any]:
         loss, gradients, aux, structures = call.value_and_gradient(carry[0], *rest)
-        return (loss, gradients, aux, update(carry, gradients, count)), structures
+        return ((loss, gradients, aux), update(carry, gradients, count)), structures
 
     return eager

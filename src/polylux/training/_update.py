@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from polylux.backend import Backend, Capability
+from polylux.backend import Backend, Capability, StepUpdate
 from polylux.optimizers import Rule
 from polylux.selectors import ADType
 
@@ -28,9 +28,11 @@ def neutral_update(
     return new, slots
 
 
-def staged_rule(backend: Backend, rule: Rule) -> Rule:
-    """The rule as a staged update runs it, by `neutral_update`."""
-    return rule.joined() if backend.joins_parameters else rule
+def staged_update(backend: Backend, rule: Rule, check: Check) -> StepUpdate:
+    """The update of a staged step."""
+    return lambda carry, gradients, scalars: neutral_update(
+        backend, rule, carry, gradients, scalars, check
+    )
 
 
 def eager_update(

@@ -57,73 +57,96 @@ def test_groups_nest_and_come_back_nested() -> None:
     assert (first.shape, second.shape, empty, static) == ((1,), (2,), (), "s")
 
 
-def stepped(
-    factors: tuple[float, ...], carry: Any, staged: Any, update: int = 1
-) -> tuple[Any, Any]:
-    """One call of a staged step with these floats: what it computes, and the next carry."""
-    (result, carry), _ = staged(carry, Numbers(lambda _: factors, update))
-    return result, carry
+def kept(carry: Any, gradients: Any, floats: Any) -> Any:
+    return carry
+
+
+def scaled(carry: Any, gradients: Any, floats: Any) -> Any:
+    """An update by which the slots are the parameters times each of the floats."""
+    parameters, _ = carry
+    return parameters, tuple([tuple([p * f for p in parameters]) for f in floats])
+
+
+def no_gradient(parameters: Any, *groups: Any) -> Any:
+    return (), tuple(map(jnp.zeros_like, parameters)), None
+
+
+def stepping(
+    update: Any, *, gradient: Any = no_gradient, can_join: bool = False, donated: bool = False
+) -> Any:
+    """A staged step, called by the carry, the floats, the number of the update and the groups."""
+    staged = BACKEND.stage_step(gradient, update, JAX, can_join=can_join, donated=donated)
+
+    def call(carry: Any, floats: Any = (0.0,), count: int = 1, *groups: Any) -> Any:
+        (outputs, carry), _ = staged(carry, Numbers(lambda _: floats, count), *groups)
+        return outputs, carry
+
+    return call
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_floats_are_no_constants_of_the_trace(count: int) -> None:
     runs = []
 
-    def function(carry: Any, floats: Any) -> Any:
+    def update(carry: Any, gradients: Any, floats: Any) -> Any:
         runs.append(len(floats))
-        (x,) = carry
-        for f in floats:
-            x = x * f
-        return (x, carry), None
+        return scaled(carry, gradients, floats)
 
-    staged = BACKEND.stage(function, JAX, carried=True)
+    step = stepping(update)
     for factor in (2.0, 5.0):
-        result, _ = stepped((factor,) * count, (ones(),), staged)
-        assert float(result) == factor**count
+        _, (_, slots) = step(((ones(1),), ((ones(1),),) * count), (factor,) * count)
+        assert [float(slot[0][0]) for slot in slots] == [factor] * count
     assert runs == [count]
-
-
-def product(carry: Any, floats: Any) -> Any:
-    return (tuple(carry[0] * f for f in floats), carry), None
 
 
 @pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 def test_floats_do_not_promote(dtype: str, count: int) -> None:
-    staged = BACKEND.stage(product, JAX, carried=True)
-    results, _ = stepped((0.5,) * count, (ones(2, dtype=dtype),), staged)
-    assert [str(r.dtype) for r in results] == [dtype] * count
+    _, (_, slots) = stepping(scaled)(((ones(2, dtype=dtype),), ()), (0.5,) * count)
+    assert [str(slot[0].dtype) for slot in slots] == [dtype] * count
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_floats_are_double_inside_the_precision_scope(count: int) -> None:
     (x,) = BACKEND.from_host([np.ones(())], JAX)
-    staged = BACKEND.stage(product, JAX, carried=True)
     with BACKEND.precision_scope([x]):
-        results, _ = stepped((0.1,) * count, (x,), staged)
-    assert [float(r) for r in results] == [0.1] * count
+        _, (_, slots) = stepping(scaled)(((x,), ()), (0.1,) * count)
+    assert [float(slot[0]) for slot in slots] == [0.1] * count
 
 
 def test_floats_follow_their_function_and_their_update() -> None:
-    staged = BACKEND.stage(product, JAX, carried=True)
-    carry: Any = (ones(),)
+    staged = BACKEND.stage_step(no_gradient, scaled, JAX)
+    carry: Any = ((ones(),), ((ones(),),))
     # One sequence after another, from any update, and again: each row belongs to its own update.
     for slope, updates in ((1.0, range(1, 6)), (2.0, range(6, 9)), (2.0, (3, 4, 4, 9))):
         function = functools.partial(lambda slope, update: (slope * update,), slope)
         for update in updates:
-            ((result,), carry), _ = staged(carry, Numbers(function, update))
-            assert float(result) == slope * update
+            (_, carry), _ = staged(carry, Numbers(function, update))
+            assert float(carry[1][0][0]) == slope * update
+
+
+# In one vector, alone, small ones joined and a large one apart, all of them apart.
+CARRIES = {"vector": (1, 1), "alone": (1,), "joined": (1, 7, 40_000), "apart": (1, 40_000)}
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
-@pytest.mark.parametrize("sizes", [(1, 1), (1,), (1, 100_000)], ids=["vector", "alone", "apart"])
+@pytest.mark.parametrize("sizes", CARRIES.values(), ids=CARRIES)
 def test_floats_of_many_updates_follow_their_update(sizes: tuple[int, ...], dtype: str) -> None:
-    staged = BACKEND.stage(product, JAX, carried=True)
-    carry: Any = tuple(ones(size, dtype=dtype) for size in sizes)
+    def gradient(parameters: Any, seen: Any) -> Any:
+        return seen + parameters[0][:1], parameters, None
+
+    def update(carry: Any, gradients: Any, floats: Any) -> Any:
+        parameters, _ = carry
+        return tuple([p * 0 + floats[0] for p in parameters]), ()
+
+    staged = BACKEND.stage_step(gradient, update, JAX, can_join=True)
+    carry: Any = (tuple([ones(size, dtype=dtype) for size in sizes]), ())
     numbers = functools.partial(Numbers, lambda update: (float(update % 201),))
-    for update in (*range(240, 800), *range(65_530, 65_540)):
-        ((result,), carry), _ = staged(carry, numbers(update))
-        assert float(result[0]) == update % 201
+    nothing, expected = jnp.zeros(1, dtype=dtype), 1.0
+    for count in (*range(240, 800), *range(65_530, 65_540)):
+        (seen, carry), _ = staged(carry, numbers(count), nothing)
+        assert float(seen[0]) == expected
+        expected = count % 201
 
 
 def test_one_staged_function_serves_both_precisions() -> None:
@@ -135,52 +158,177 @@ def test_one_staged_function_serves_both_precisions() -> None:
     assert (float(single), float(double)) == (float(np.float32(1) / np.float32(3)), 1 / 3)
 
 
-def add_one(carry: Any, floats: Any, *rest: Any) -> Any:
-    return (jax.tree.map(lambda a: a + 1, carry),), None
+def add_one(carry: Any, gradients: Any, floats: Any) -> Any:
+    return jax.tree.map(lambda a: a + 1, carry)
 
 
-def donating(function: Any) -> Any:
-    staged = BACKEND.stage(function, JAX, carried=True, donated=True)
-    return lambda *groups: staged(groups[0], Numbers(lambda _: (0.0,), 1), *groups[1:])
-
-
-# Many numbers in separate buffers, or few in one vector.
-@pytest.mark.parametrize("size", [4, 100_000])
-def test_a_carry_comes_back_as_tuples_and_goes_round(size: int) -> None:
-    staged = donating(add_one)
-    carry: Any = ((ones(size), ones(2, 3)), (ones(),))
-    for _ in range(3):
-        (carry,), _ = staged(carry, ones())
-    (first, second), (third,) = carry
-    assert (len(carry), len(carry[0])) == (2, 2)
-    assert [a.shape for a in (first, second, third)] == [(size,), (2, 3), ()]
-    assert [float(jnp.max(a)) for a in (first, second, third)] == [4.0] * 3
+@pytest.mark.parametrize("can_join", [False, True])
+@pytest.mark.parametrize("size", [4, 40_000], ids=["few", "many"])
+def test_a_carry_comes_back_as_tuples_and_goes_round(size: int, can_join: bool) -> None:
+    step = stepping(add_one, can_join=can_join, donated=True)
+    shapes = ((size,), (2, 3), (), (0, 2), (5,))
+    parameters = tuple([ones(*shape) * i for i, shape in enumerate(shapes)])
+    slot = tuple([ones(*shape) * -i for i, shape in enumerate(shapes)])
+    carry: Any = (parameters, (slot,))
+    for count in range(1, 4):
+        _, carry = step(carry, (0.0,), count)
+    assert len(carry) == 2
+    parameters, (slot,) = carry
+    for i, (p, s, shape) in enumerate(zip(parameters, slot, shapes, strict=True)):
+        np.testing.assert_array_equal(p, np.full(shape, i + 3, np.float32), strict=True)
+        np.testing.assert_array_equal(s, np.full(shape, 3 - i, np.float32), strict=True)
 
 
 def test_donated_buffers_are_given_away_and_the_others_stay() -> None:
+    def gradient(parameters: Any, b: Any) -> Any:
+        return (), (b,), None
+
+    def update(carry: Any, gradients: Any, floats: Any) -> Any:
+        return (carry[0][0] + gradients[0],), ()
+
     a, b = ones(4), ones(4)
-    ((result,),), _ = donating(lambda carry, floats, b: (((carry[0] + b,),), None))((a,), b)
+    step = stepping(update, gradient=gradient, donated=True)
+    _, ((result,), _) = step(((a,), ()), (0.0,), 1, b)
     assert result.tolist() == [2.0] * 4
     assert a.is_deleted()
     assert b.tolist() == [1.0] * 4
 
 
 def test_a_carry_whose_dtype_drifts_keeps_its_values() -> None:
-    def drift(carry: Any, floats: Any) -> Any:
-        a, b = carry
-        return ((a.astype(jnp.float16), b + 1),), None
+    def drift(carry: Any, gradients: Any, floats: Any) -> Any:
+        (a, b), _ = carry
+        return (a.astype(jnp.float16), b + 1), ()
 
-    staged = BACKEND.stage(drift, JAX, carried=True)
-    (carry,), _ = staged((ones(2) / 3, ones(3)), Numbers(lambda _: (0.0,), 1))
-    assert [(str(a.dtype), a.shape) for a in carry] == [("float16", (2,)), ("float32", (3,))]
-    assert float(carry[0][0]) == float(np.float16(np.float32(1) / np.float32(3)))
+    _, ((a, b), _) = stepping(drift)(((ones(2) / 3, ones(3)), ()))
+    assert [(str(x.dtype), x.shape) for x in (a, b)] == [("float16", (2,)), ("float32", (3,))]
+    assert float(a[0]) == float(np.float16(np.float32(1) / np.float32(3)))
 
 
 def test_donation_does_not_change_a_numpy_view_taken_before() -> None:
     a = ones(1000)
     view = BACKEND.to_host([a])[0]
-    donating(add_one)((a,))
+    stepping(add_one, donated=True)(((a,), ()))
     assert view.tolist() == [1.0] * 1000
+
+
+def test_donation_does_not_change_what_was_looked_at_in_a_form_of_the_carrys_own() -> None:
+    step = stepping(add_one, can_join=True, donated=True)
+    _, carry = step(((ones(40_000), ones(2), ones(3)), ()))
+    _, *seen = carry[0]
+    step(carry, (0.0,), 2)
+    assert [x.tolist() for x in seen] == [[2.0] * 2, [2.0] * 3]
+
+
+# --- small arrays joined ------------------------------------------------------------------------
+
+
+def seen_by_update(parameters: Any, slots: Any = (), can_join: bool = True) -> list[Any]:
+    """The shapes of the parameters that an update gets."""
+    seen: list[Any] = []
+
+    def update(carry: Any, gradients: Any, floats: Any) -> Any:
+        assert [g.shape for g in gradients] == [p.shape for p in carry[0]]
+        seen.extend(p.shape for p in carry[0])
+        return carry
+
+    stepping(update, can_join=can_join)((parameters, slots))
+    return seen
+
+
+def test_small_parameters_of_one_dtype_are_joined_where_the_update_lets_them() -> None:
+    arrays = (ones(100, 100), ones(2, 3), ones(dtype=jnp.float16), ones(), ones(4))
+    shapes = [(100, 100), (2, 3), (), (), (4,)]
+    assert seen_by_update(arrays) == [(11,), (100, 100), ()]
+    assert seen_by_update(arrays, can_join=False) == shapes
+    assert seen_by_update(arrays, (arrays,)) == [(11,), (100, 100), ()]
+
+
+def test_parameters_are_not_joined_that_gain_nothing() -> None:
+    assert seen_by_update((ones(100, 100), ones(3))) == [(100, 100), (3,)]
+    many = tuple([ones(2) for _ in range(40)])  # too many to compile their parts
+    assert seen_by_update(many) == [(2,)] * 40
+    middling = tuple([ones(3000) for _ in range(4)])
+    assert seen_by_update(middling) == [(3000,)] * 4
+    assert seen_by_update(middling[:2]) == [(6000,)]
+
+
+def test_parameters_are_not_joined_whose_slots_cannot_be() -> None:
+    arrays = (ones(2), ones(3))
+    assert seen_by_update(arrays, ((ones(2),),)) == [(2,), (3,)]
+    assert seen_by_update(arrays, ((ones(2), ones(3, dtype=jnp.float16)),)) == [(2,), (3,)]
+
+
+def test_a_joined_carry_is_taken_apart_for_an_update_that_does_not_join() -> None:
+    sums = stepping(lambda carry, *_: (tuple([p + p.size for p in carry[0]]), ()))
+    joined = stepping(add_one, can_join=True)
+    carry: Any = ((ones(2), ones(3)), ())
+    _, carry = joined(carry, (0.0,), 1)
+    _, carry = sums(carry, (0.0,), 2)
+    _, carry = joined(carry, (0.0,), 3)
+    assert [float(p[0]) for p in carry[0]] == [5.0, 6.0]
+
+
+def test_gradients_go_to_their_parameters() -> None:
+    def gradient(parameters: Any, *groups: Any) -> Any:
+        def loss(*leaves: Any) -> Any:
+            return sum(jnp.sum(i * x * x) for i, x in enumerate(leaves)), ()
+
+        value, gradients, _ = BACKEND.value_and_gradient(loss, parameters, JAX)
+        return (value, gradients), gradients, None
+
+    def descend(carry: Any, gradients: Any, floats: Any) -> Any:
+        return tuple([p - floats[0] * g for p, g in zip(carry[0], gradients, strict=True)]), ()
+
+    shapes = ((2, 3), (100, 100), (), (4,))
+    start = tuple([ones(*shape) * (i + 1) for i, shape in enumerate(shapes)])
+    step = stepping(descend, gradient=gradient, can_join=True)
+    (value, gradients), (parameters, _) = step((start, ()), (0.25,))
+    assert float(value) == 0 * 6 + 1 * 4 * 10_000 + 2 * 9 + 3 * 16 * 4
+    for i, (p, g, shape) in enumerate(zip(parameters, gradients, shapes, strict=True)):
+        np.testing.assert_array_equal(g, np.full(shape, 2 * i * (i + 1), np.float32), strict=True)
+        np.testing.assert_array_equal(p, np.full(shape, (i + 1) * (1 - i / 2), np.float32))
+
+
+def test_a_carry_stays_on_its_device_and_can_be_looked_at_inside_a_trace() -> None:
+    step = stepping(add_one, can_join=True)
+    here = jax.devices()[0]
+    _, carry = step(((jax.device_put(ones(2), here), jax.device_put(ones(3), here)), ()))
+    jax.jit(lambda x: x + carry[0][0])(ones(2))
+    assert [p.tolist() for p in carry[0]] == [[2.0] * 2, [2.0] * 3]
+    assert all(p.committed for p in carry[0])
+
+
+@pytest.mark.parametrize("size", [3, 40_000], ids=["vector", "joined"])
+def test_a_carry_is_looked_at_as_well_the_fifth_time(size: int) -> None:
+    # After a few times XLA takes it apart, until then numpy does.
+    step = stepping(lambda carry, *_: scaled(carry, (), (2.0,)), can_join=True)
+    parameters = (ones(size), ones(2, 2) * 2, ones() * 3)
+    carry: Any = (parameters, (parameters,))
+    for count in range(1, 6):
+        _, carry = step(carry, (0.0,), count)
+        seen, (twice,) = carry
+        for p, new, slot in zip(parameters, seen, twice, strict=True):
+            np.testing.assert_array_equal(new, p, strict=True)
+            np.testing.assert_array_equal(slot, 2 * p, strict=True)
+
+
+def test_a_double_carry_is_looked_at_outside_the_precision_scope() -> None:
+    a, b = BACKEND.from_host([np.ones(2), np.ones(3)], JAX)
+    with BACKEND.precision_scope([a]):
+        _, carry = stepping(scaled, can_join=True)(((a, b), ()), (0.1,))
+    assert [x.tolist() for x in carry[1][0]] == [[0.1] * 2, [0.1] * 3]
+
+
+def test_a_step_can_be_part_of_a_trace() -> None:
+    step = stepping(add_one, can_join=True)
+
+    @jax.jit
+    def twice(*parameters: Any) -> Any:
+        _, carry = step((parameters, ()), (0.0,), 1)
+        _, carry = step(carry, (0.0,), 2)
+        return tuple(carry[0])
+
+    assert [p.tolist() for p in twice(ones(2), ones(3))] == [[3.0] * 2, [3.0] * 3]
 
 
 def test_results_share_no_buffer_with_each_other_or_with_inputs() -> None:
@@ -197,19 +345,6 @@ def test_results_are_not_weakly_typed() -> None:
     (a, b), _ = BACKEND.stage(lambda x: ((jnp.asarray(2.0), x), None), JAX)(ones())
     assert not a.weak_type
     assert not b.weak_type
-
-
-def test_gradients_are_taken_inside() -> None:
-    def step(carry: Any, scale: Any) -> Any:
-        value, gradients, _ = BACKEND.value_and_gradient(
-            lambda x: (jnp.sum(x * x), ()), carry, JAX
-        )
-        new = tuple(x - scale[0] * g for x, g in zip(carry, gradients, strict=True))
-        return (value, new), None
-
-    staged = BACKEND.stage(step, JAX, carried=True)
-    value, (new,) = stepped((0.25, 0.0), (ones(2),), staged)
-    assert (float(value), new.tolist()) == (2.0, [0.5, 0.5])
 
 
 def test_an_exception_of_the_function_passes_through_with_its_own_traceback() -> None:
@@ -232,7 +367,7 @@ def test_a_failed_trace_leaves_donated_arrays_whole() -> None:
 
     x = ones(3)
     with pytest.raises(KeyError):
-        donating(fails)((x,))
+        stepping(kept, gradient=fails, donated=True)(((x,), ()))
     assert x.tolist() == [1.0, 1.0, 1.0]
 
 

@@ -36,4 +36,4 @@ def test_stage_returns_the_function_itself_without_compile() -> None:
     def function(*groups: object) -> tuple[object, None]:
         return groups, None
 
-    assert backend.stage(function, AutoTorch(), carried=True, donated=True) is function
+    assert backend.stage(function, AutoTorch()) is function

@@ -15,6 +15,7 @@ import torch
 from polylux.backend import Numbers
 from polylux.errors import LeakedTracerError, OptionError, UnsupportedError
 from polylux.selectors import AutoTorch
+from polylux_torch import _staging
 from polylux_torch._backend import TorchBackend
 
 BACKEND = TorchBackend()
@@ -29,7 +30,7 @@ needs_compiler = pytest.mark.skipif(
 def stage(
     function: Callable[..., Any], *, donated: bool = False, selector: Any = TRACED
 ) -> Any:
-    return BACKEND.stage(function, selector, carried=donated, donated=donated)
+    return _staging.stage(function, selector, donated)
 
 
 class Counted:
