@@ -19,17 +19,20 @@ Cut = Callable[[Any, Sequence[Shape]], Sequence[Any]]
 
 _barrier: Any = jax.lax.optimization_barrier
 
-# On two cores a step of ten parameters of 1,024 entries takes a third of the time, with Adam, one
-# of ten parameters of 4,096 a quarter more: it is copied in and out of the vector then.
+# Measured on two cores, with Adam. Ten parameters of 1,024 entries take two thirds of the time and
+# less; of 4,096 each, which take longer to copy in and out, a quarter more.
 _SMALL = 2_048
 """Entries of an array that is better off in a vector."""
 
 _SMALL_IN_ALL = 8_192
 """Entries of all arrays up to which each of them is."""
 
-_MOST = 32
-"""Arrays in a vector: each adds a loop that XLA takes some 15 ms to compile. Of parameters that are
-alike and apart it compiles one loop for all."""
+_LARGE_IN_ALL = 32_768
+"""Entries of all arrays from which a step takes so long that nothing is gained."""
+
+_MOST = 16
+"""Arrays in a vector: each adds loops that XLA takes 10 to 30 ms to compile, and those of equal
+parameters that are apart it compiles only once."""
 
 
 class Joining:
@@ -84,22 +87,17 @@ _joining = functools.lru_cache(maxsize=256)(Joining)
 
 def _small(places: list[int], shapes: tuple[Shape, ...]) -> Places:
     sizes = {i: math.prod(shapes[i]) for i in places}
-    largest = _SMALL_IN_ALL if sum(sizes.values()) <= _SMALL_IN_ALL else _SMALL
-    return tuple([i for i in places if sizes[i] <= largest])
+    total = sum(sizes.values())
+    if total > _LARGE_IN_ALL:
+        return ()
+    return tuple([i for i in places if total <= _SMALL_IN_ALL or sizes[i] <= _SMALL])
 
 
 def join(arrays: Sequence[Any]) -> Any:
     """A vector of the entries of all arrays, traced."""
-    # Written in one after another. A concatenation XLA makes part of the loop that reads it, which
-    # then asks at each entry whose it is: a step of ten small arrays took twice the time. And an
-    # array written into zeros that XLA knows of is padded with them instead, by a loop that makes
-    # the array anew at each entry of the vector.
-    vector = _barrier(jnp.zeros(sum(array.size for array in arrays), arrays[0].dtype))
-    start = 0
-    for array in arrays:
-        flat = jnp.reshape(array, (-1,))
-        vector = jax.lax.dynamic_update_slice(vector, flat, (start,))
-        start += array.size
+    # Behind a barrier: XLA would else make it part of each loop that reads it, which then asks at
+    # every entry whose it is, and may work out a whole array anew for it.
+    vector: Any = _barrier(jnp.concatenate([jnp.reshape(array, (-1,)) for array in arrays]))
     return vector
 
 

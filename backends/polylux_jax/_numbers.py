@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -63,16 +63,28 @@ def place_after(place: Any) -> Any:
     return jnp.where(place < _MOST - 1, place + 1, 0)
 
 
-def row(rows: Any, place: Any) -> tuple[Any, ...]:
+def row(rows: Any, place: Any, after: Sequence[Any] = ()) -> tuple[Any, ...]:
     """A row as floats, weakly typed as Python's own: float16 times one of them stays so.
 
     Each is divided by the 1 at the end, which XLA does once: the row alone it would look up anew at
     each entry of each array. A step of ten small leaves took 1.4 times as long, as its threads kept
-    waiting for each other.
+    waiting for each other. Nor can it divide before the arrays of `after` are there.
     """
     vector = jax.lax.dynamic_index_in_dim(rows, place, keepdims=False)
     weak = convert_element_type_p.bind(
         vector, new_dtype=vector.dtype, weak_type=True, sharding=None
     )
     *numbers, one = [weak[i] for i in range(weak.shape[0])]
+    one = _one_after(one, after)
     return tuple([number / one for number in numbers])
+
+
+def _one_after(one: Any, arrays: Sequence[Any]) -> Any:
+    """`one`, which XLA does not know to be 1, in a form for which it needs all these arrays."""
+    if not arrays:
+        return one
+    is_one = one == 1
+    for array in arrays:
+        first = jax.lax.slice(array, (0,) * array.ndim, (1,) * array.ndim)
+        is_one |= jnp.reshape(first == first, ())  # a NaN is not, which does not matter
+    return jnp.where(is_one, one, -one)
