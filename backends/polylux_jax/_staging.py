@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from polylux.backend import Gradient, Numbers, StepUpdate, in_turn
 from polylux.selectors import ADType
 from polylux_jax._arrays import is_wide, only_name
-from polylux_jax._carry import Carry, Form
+from polylux_jax._carry import Carry
+from polylux_jax._form import Form
 from polylux_jax._gradient import strong
 from polylux_jax._numbers import place_after, row
 
@@ -52,6 +53,10 @@ def stage_step(
     if not is_staged(selector):
         return in_turn(gradient, update)
     return _step(gradient, update, can_join, donated)
+
+
+_LARGE = 2**16
+"""Entries of a parameter that should not be copied."""
 
 
 class _Statics(dict[int, Any]):
@@ -145,11 +150,8 @@ def _needed(parameters: Sequence[Any], found: Any) -> list[Any]:
     """
     if max([p.size for p in parameters], default=0) < _LARGE:
         return []
-    leaves = jax.tree.leaves(found)
+    leaves = {id(array): array for array in jax.tree.leaves(found)}.values()
     return [a for a in leaves if a.size and jnp.issubdtype(a.dtype, jnp.floating)]
-
-
-_LARGE = 2**16
 
 
 def compiled(function: Compiled, leaves: Sequence[Any]) -> Compiled | None:

@@ -370,6 +370,26 @@ def test_a_step_can_be_part_of_a_trace() -> None:
     assert [p.tolist() for p in twice(ones(2), ones(3))] == [[3.0] * 2, [3.0] * 3]
 
 
+@pytest.mark.parametrize("size", [3, 20_000], ids=["vector", "joined"])
+def test_a_step_from_arrays_that_are_there_can_be_part_of_a_trace(size: int) -> None:
+    def gradient(parameters: Any, x: Any) -> Any:
+        return (), tuple([p + x for p in parameters]), None
+
+    def update(carry: Any, gradients: Any, floats: Any) -> Any:
+        return gradients, carry[1]
+
+    step = stepping(update, gradient=gradient, can_join=True)
+    parameters = (ones(2), ones(size), ones(4))
+
+    @jax.jit
+    def plus(x: Any) -> Any:
+        _, carry = step((parameters, (parameters,)), (0.0,), 1, x)
+        return tuple(carry[0])
+
+    for x in (1.0, 2.0):
+        assert [float(p[-1]) for p in plus(jnp.asarray(x))] == [1 + x] * 3
+
+
 def test_results_share_no_buffer_with_each_other_or_with_inputs() -> None:
     def function(x: Any) -> Any:
         y = x + 1

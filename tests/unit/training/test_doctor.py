@@ -135,6 +135,25 @@ def test_drifting_parameter_is_said(whole: bool, selector: polylux.ADType) -> No
     assert len([w for w in caught if "'w'" in str(w.message)]) == 1
 
 
+class WideningTogether(Widening):
+    """The same, of parameters that may be joined."""
+
+    kind: ClassVar[str] = "widening together"
+
+    @property
+    def can_join(self) -> bool:
+        return True
+
+
+def test_drifting_parameters_that_are_joined_are_said_as_a_whole() -> None:
+    ps = {"v": np.ones(1, np.float16), "w": np.ones(2, np.float16)}
+    ts = TrainState(len, ps, {}, WideningTogether())
+    text = "^parameters was float16, and the optimizer makes it float32"
+    with pytest.warns(DTypeDriftWarning, match=text):
+        ts = single_train_step(polylux.AutoJax(), half_squares, None, ts).train_state
+    assert [float(x) for x in ts.parameters["w"]] == [-1.0, -1.0]
+
+
 def squares(model: Any, ps: Any, st: Any, data: Any) -> Any:
     xp = polylux.array_namespace(data[0])
     return xp.sum((data[0] @ ps["w"] - data[1]) ** 2), st, {}
