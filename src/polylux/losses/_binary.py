@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from polylux.errors import OptionError
 from polylux.losses import _options
 from polylux.losses._elementwise import ElementwiseLoss
 from polylux.losses._pointwise import (
     binary_cross_entropy,
     binary_cross_entropy_logits,
     binary_focal,
+    weighted_binary_cross_entropy,
+    weighted_binary_cross_entropy_logits,
 )
 from polylux.rules import CustomRule
 
@@ -33,12 +36,11 @@ class BinaryCrossEntropyLoss(ElementwiseLoss):
         A number `a` in [0, 1]: the target `t` becomes `t * (1 - a) + a / 2`.
     logits : bool
         Whether the prediction holds logits instead of probabilities.
+    weight : tuple of two float, optional
+        Of the classes 0 and 1, not below 0: factors of the term of `1 - t` and of that of `t`. The
+        mean is over the number of items all the same; `(1, w)` is torch's `pos_weight=w`.
     agg : "mean", "sum", "none", None or callable
         What is done with the items, one for each element.
-
-    Notes
-    -----
-    There is no weight of the positive class: `sample_weight=` at the call does that and more.
 
     References
     ----------
@@ -62,15 +64,27 @@ class BinaryCrossEntropyLoss(ElementwiseLoss):
     epsilon: float | None = None
     label_smoothing: float | None = None
     logits: bool = False
+    weight: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _options.flag(self, "logits")
         _options.at_least_zero(self, "epsilon", optional=True)
         _options.fraction(self, "label_smoothing")
+        _options.weights(self, "weight")
+        if self.weight is not None and len(self.weight) != 2:
+            raise OptionError(
+                "BinaryCrossEntropyLoss(weight=...) takes two numbers, of the classes 0 and 1, got "
+                f"{len(self.weight)}"
+            )
 
     def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
-        settings = {"label_smoothing": self.label_smoothing or 0.0}
+        settings: dict[str, Any] = {"label_smoothing": self.label_smoothing or 0.0}
+        if self.weight is not None:
+            settings["weight"] = self.weight
+            if self.logits:
+                return weighted_binary_cross_entropy_logits, settings
+            return weighted_binary_cross_entropy, settings | {"epsilon": epsilon}
         if self.logits:
             return binary_cross_entropy_logits, settings
         return binary_cross_entropy, settings | {"epsilon": epsilon}

@@ -117,6 +117,9 @@ def contrastive_error(p: Any, t: Any, *, margin: float) -> Any:
 
 # --- two classes ---------------------------------------------------------------------------------
 
+Weights = tuple[float, float]
+"""Of the classes 0 and 1."""
+
 
 def _smoothed(t: Any, label_smoothing: float) -> tuple[Any, Any]:
     """The shares of the positive and the negative class."""
@@ -146,8 +149,35 @@ def _binary_slope(
 @custom_rule(derivative=_binary_slope)
 def binary_cross_entropy(p: Any, t: Any, *, epsilon: float, label_smoothing: float) -> Any:
     """-xlogy(y, p + e) - xlogy(1 - y, 1 - p + e), for the smoothed target y."""
-    xp = array_namespace(p)
+    return _binary_items(p, *_smoothed(t, label_smoothing), epsilon)
+
+
+def _weighted_binary_slope(
+    items: Any, p: Any, t: Any, *, epsilon: float, label_smoothing: float, weight: Weights
+) -> tuple[Any, None]:
+    positive, negative = _weighted(t, label_smoothing, weight)
+    shifted, below = p + epsilon, rest(p, epsilon)
+    if not epsilon:  # a class of share 0 has no term
+        shifted = _nonzero(shifted, positive)
+        below = _nonzero(below, negative)
+    return negative / below - positive / shifted, None
+
+
+@custom_rule(derivative=_weighted_binary_slope)
+def weighted_binary_cross_entropy(
+    p: Any, t: Any, *, epsilon: float, label_smoothing: float, weight: Weights
+) -> Any:
+    """-w1 xlogy(y, p + e) - w0 xlogy(1 - y, 1 - p + e), for the smoothed target y."""
+    return _binary_items(p, *_weighted(t, label_smoothing, weight), epsilon)
+
+
+def _weighted(t: Any, label_smoothing: float, weight: Weights) -> tuple[Any, Any]:
     positive, negative = _smoothed(t, label_smoothing)
+    return weight[1] * positive, weight[0] * negative
+
+
+def _binary_items(p: Any, positive: Any, negative: Any, epsilon: float) -> Any:
+    xp = array_namespace(p)
     if epsilon:
         first, second = -log_shifted(xp, p, epsilon), -log_rest(xp, p, epsilon)
         return positive * first + negative * second
@@ -168,6 +198,24 @@ def binary_cross_entropy_logits(z: Any, t: Any, *, label_smoothing: float) -> An
     # Both logarithms have -log1p(decay) in common, and the less probable class has -size more.
     items = xp.log1p(decay) + share * xp.where(share == 0, 0.0, size)
     less_probable = decay / (1 + decay)
+    slope = xp.where(is_positive, negative - less_probable, less_probable - positive)
+    return items, slope
+
+
+@with_slope
+def weighted_binary_cross_entropy_logits(
+    z: Any, t: Any, *, label_smoothing: float, weight: Weights
+) -> Any:
+    """-w1 y log(sigmoid(z)) - w0 (1 - y) log(1 - sigmoid(z)), for the smoothed target y."""
+    xp = array_namespace(z)
+    positive, negative = _weighted(t, label_smoothing, weight)
+    total = positive + negative
+    is_positive = z >= 0
+    size = xp.where(is_positive, z, -z)
+    decay = xp.exp(-size)
+    share = xp.where(is_positive, negative, positive)
+    items = total * xp.log1p(decay) + share * xp.where(share == 0, 0.0, size)
+    less_probable = total * (decay / (1 + decay))
     slope = xp.where(is_positive, negative - less_probable, less_probable - positive)
     return items, slope
 

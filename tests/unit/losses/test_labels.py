@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import mpmath as mp
 import numpy as np
 import pytest
 import torch
@@ -163,6 +164,63 @@ def test_weights_outside_their_domain_are_an_error() -> None:
         CrossEntropyLoss(weight=(1.0, -1.0))
     with pytest.raises(OptionError, match=r"weight=...\) takes one number for each class, got 3"):
         CrossEntropyLoss(weight=3)  # type: ignore[arg-type]
+
+
+# --- weights of two classes: the definition in many digits, and torch ----------------------------
+
+SHARES = [0.0, 1.0, 0.25, 1.0, 0.0, 0.9]
+CHANCES = [1e-30, 0.999999, 0.3, 1e-3, 0.5, 0.9]
+LOGITS = [-1000.0, 40.0, 0.0, -3.0, 0.125, 700.0]
+
+
+def binary_by_definition(z: float, t: float, smoothing: float, logits: bool) -> tuple[Any, Any]:
+    """Value and derivative of one item with the weights 0.5 and 3."""
+    with mp.workdps(400):  # of exp(-1000)
+        y = mp.mpf(t) * (1 - mp.mpf(smoothing)) + mp.mpf(smoothing) / 2
+        p = 1 / (1 + mp.exp(-mp.mpf(z))) if logits else mp.mpf(z)
+        terms = [(mp.mpf(3) * y, p, 1), (mp.mpf(0.5) * (1 - y), 1 - p, -1)]
+        value = -mp.fsum(share * mp.log(q) for share, q, _ in terms if share)
+        slope = -mp.fsum(share * sign / q for share, q, sign in terms if share)
+        return value, slope * p * (1 - p) if logits else slope
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("logits", [False, True])
+def test_weighted_binary_cross_entropy_is_its_definition(
+    logits: bool, smoothing: float, differentiating: Any
+) -> None:
+    points = LOGITS if logits else CHANCES
+    loss = BinaryCrossEntropyLoss(
+        logits=logits, epsilon=0, label_smoothing=smoothing, weight=(0.5, 3), agg="sum"
+    )
+    for z, t in zip(points, SHARES, strict=True):
+        p, y = (differentiating.array([x], np.float64) for x in (z, t))
+        found = polylux.value_and_gradient(loss, differentiating.selector, p, y)
+        value, slope = (float(np.squeeze(differentiating.host(a))) for a in found)
+        # smoothing is a number of float64 that is no tenth
+        true, true_slope = binary_by_definition(z, t, smoothing, logits)
+        assert value == pytest.approx(float(true), rel=8 * EPS, abs=0)
+        assert slope == pytest.approx(float(true_slope), rel=8 * EPS, abs=4 * EPS)
+
+
+@pytest.mark.parametrize("agg", ["mean", "sum", "none"])
+def test_weight_of_the_positive_class_is_that_of_torch(agg: str, library: Any) -> None:
+    z, t = np.log(P) * 2, np.roll(P, 1, axis=0)
+    expected = F.binary_cross_entropy_with_logits(
+        torch.asarray(z), torch.asarray(t), pos_weight=torch.asarray(3.0), reduction=agg
+    )
+    chances = 1 / (1 + np.exp(-z))
+    for logits, p in ((True, z), (False, chances)):
+        loss = BinaryCrossEntropyLoss(logits=logits, epsilon=0, weight=(1, 3), agg=agg)
+        found = library.host(loss(library.array(p), library.array(t)))
+        np.testing.assert_allclose(found, expected.numpy(), rtol=16 * EPS)
+
+
+def test_weights_of_two_classes_are_two() -> None:
+    with pytest.raises(OptionError, match=r"weight=...\) takes two numbers, .* got 3"):
+        BinaryCrossEntropyLoss(weight=(1.0, 2.0, 3.0))  # type: ignore[arg-type]
+    with pytest.raises(DomainError, match=r"weight=...\) must be at least 0"):
+        BinaryCrossEntropyLoss(weight=(1.0, -2.0))
 
 
 # --- weights of samples ---------------------------------------------------------------------------

@@ -30,6 +30,16 @@ RULES: list[tuple[CustomRule, dict[str, Any], Any]] = [
     (_pointwise.binary_cross_entropy, {"epsilon": 0.01, "label_smoothing": 0.1}, PROBABLE),
     (_pointwise.binary_cross_entropy, {"epsilon": 0.0, "label_smoothing": 0.0}, PROBABLE),
     (_pointwise.binary_cross_entropy_logits, {"label_smoothing": 0.1}, (NORMAL[0], PROBABLE[1])),
+    (
+        _pointwise.weighted_binary_cross_entropy,
+        {"epsilon": 0.01, "label_smoothing": 0.1, "weight": (0.5, 3.0)},
+        PROBABLE,
+    ),
+    (
+        _pointwise.weighted_binary_cross_entropy_logits,
+        {"label_smoothing": 0.1, "weight": (0.5, 3.0)},
+        (NORMAL[0], PROBABLE[1]),
+    ),
     (_pointwise.binary_focal, {"epsilon": 0.01, "gamma": 2.0}, PROBABLE),
     (_pointwise.binary_focal, {"epsilon": 0.01, "gamma": 2.5}, PROBABLE),
     (_pointwise.binary_focal, {"epsilon": 0.01, "gamma": 0.0}, PROBABLE),
