@@ -35,7 +35,7 @@ def from_host(arrays: Sequence[np.ndarray[Any, Any]], selector: ADType) -> list[
         # (`device_put` even with `may_alias=False`), and may read the rest of it later.
         copies = tuple([_representable(array) for array in arrays])
         target = _target(selector)
-        if next(_sightings(tuple([(copy.shape, copy.dtype) for copy in copies]), target)):
+        if next(sightings(tuple([(copy.shape, copy.dtype) for copy in copies]), target)):
             return list(_jitted_identity(target)(copies))
         return [jnp.array(copy, device=target) for copy in copies]
 
@@ -118,8 +118,8 @@ def is_wide() -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def _sightings(signature: tuple[Any, ...], target: Any) -> Iterator[int]:
-    """Counts the batches of these shapes and dtypes."""
+def sightings(*what: Any) -> Iterator[int]:
+    """Counts how often these were seen, from 0: what comes again and again is worth compiling."""
     return itertools.count()
 
 

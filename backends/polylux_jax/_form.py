@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from polylux_jax._arrays import precision_scope
-from polylux_jax._joining import Cut, Joining, Shape, cut, cut_on_host, join, join_on_host, split
+from polylux_jax._arrays import precision_scope, sightings
+from polylux_jax._joining import Cut, Joining, cut, cut_on_host, join, join_on_host, split
 
 _LARGEST = 32_768
 """Numbers up to which copying them in and out of one vector costs less than its parts' buffers."""
@@ -120,9 +119,7 @@ class Form(NamedTuple):
             return self._opened(content, split)
         # Someone may look at it while a trace is under way, or outside of the precision scope.
         with precision_scope([like]) or contextlib.nullcontext(), jax.ensure_compile_time_eval():
-            if next(_openings(self)) >= _OFTEN:
-                if self.packing is None:
-                    return self._opened(content, _cut_by_xla)
+            if next(sightings(self)) >= _OFTEN:
                 return _jitted_opening(self)(content)
             if self.packing is not None:
                 content = np.asarray(content)
@@ -143,21 +140,8 @@ tenth of the time."""
 
 
 @functools.lru_cache(maxsize=256)
-def _openings(form: Form) -> Iterator[int]:
-    """Counts them."""
-    return itertools.count()
-
-
-@functools.lru_cache(maxsize=256)
 def _jitted_opening(form: Form) -> Any:
     return jax.jit(functools.partial(form._opened, cut=split))
-
-
-def _cut_by_xla(vector: Any, shapes: Sequence[Shape]) -> Sequence[Any]:
-    return _jitted_split(vector, tuple(shapes))  # type: ignore[no-any-return]  # a list of arrays
-
-
-_jitted_split = jax.jit(split, static_argnums=1)
 
 
 def _joining_of(parameters: Sequence[Any], slots: Sequence[Sequence[Any]]) -> Joining | None:

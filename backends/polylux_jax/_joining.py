@@ -55,7 +55,8 @@ class Joining:
         places = range(len(shapes))
         groups = [_small([i for i in places if dtypes[i] == d], shapes) for d in set(dtypes)]
         self.groups = tuple(sorted(group for group in groups if 2 <= len(group) <= _MOST))
-        self.alone = tuple(set(places).difference(*self.groups))
+        joined = set().union(*self.groups)
+        self.alone = tuple([i for i in places if i not in joined])
 
     @classmethod
     def of(cls, arrays: Sequence[Any]) -> Joining | None:
@@ -86,6 +87,7 @@ _joining = functools.lru_cache(maxsize=256)(Joining)
 
 
 def _small(places: list[int], shapes: tuple[Shape, ...]) -> Places:
+    """Those of these arrays that are better off in a vector."""
     sizes = {i: math.prod(shapes[i]) for i in places}
     total = sum(sizes.values())
     if total > _LARGE_IN_ALL:

@@ -80,14 +80,15 @@ class BinaryCrossEntropyLoss(ElementwiseLoss):
 
     def _rule(self, epsilon: float) -> tuple[CustomRule, dict[str, Any]]:
         settings: dict[str, Any] = {"label_smoothing": self.label_smoothing or 0.0}
+        of_chances, of_logits = binary_cross_entropy, binary_cross_entropy_logits
         if self.weight is not None:
             settings["weight"] = self.weight
-            if self.logits:
-                return weighted_binary_cross_entropy_logits, settings
-            return weighted_binary_cross_entropy, settings | {"epsilon": epsilon}
+            of_chances, of_logits = (
+                weighted_binary_cross_entropy, weighted_binary_cross_entropy_logits,
+            )  # fmt: skip
         if self.logits:
-            return binary_cross_entropy_logits, settings
-        return binary_cross_entropy, settings | {"epsilon": epsilon}
+            return of_logits, settings
+        return of_chances, settings | {"epsilon": epsilon}
 
 
 @dataclasses.dataclass(frozen=True, repr=False, kw_only=True)

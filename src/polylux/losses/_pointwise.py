@@ -191,13 +191,9 @@ def binary_cross_entropy_logits(z: Any, t: Any, *, label_smoothing: float) -> An
     """-y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)), for the smoothed target y."""
     xp = array_namespace(z)
     positive, negative = _smoothed(t, label_smoothing)
-    is_positive = z >= 0
-    size = xp.where(is_positive, z, -z)
-    decay = xp.exp(-size)
+    is_positive, size, common, less_probable = _logit_parts(xp, z)
     share = xp.where(is_positive, negative, positive)
-    # Both logarithms have -log1p(decay) in common, and the less probable class has -size more.
-    items = xp.log1p(decay) + share * xp.where(share == 0, 0.0, size)
-    less_probable = decay / (1 + decay)
+    items = common + share * xp.where(share == 0, 0.0, size)
     slope = xp.where(is_positive, negative - less_probable, less_probable - positive)
     return items, slope
 
@@ -209,15 +205,24 @@ def weighted_binary_cross_entropy_logits(
     """-w1 y log(sigmoid(z)) - w0 (1 - y) log(1 - sigmoid(z)), for the smoothed target y."""
     xp = array_namespace(z)
     positive, negative = _weighted(t, label_smoothing, weight)
+    is_positive, size, common, less_probable = _logit_parts(xp, z)
     total = positive + negative
+    share = xp.where(is_positive, negative, positive)
+    items = total * common + share * xp.where(share == 0, 0.0, size)
+    less_probable = total * less_probable
+    slope = xp.where(is_positive, negative - less_probable, less_probable - positive)
+    return items, slope
+
+
+def _logit_parts(xp: Any, z: Any) -> tuple[Any, Any, Any, Any]:
+    """Whether z >= 0, |z|, -log of the more probable class, and the other one's probability.
+
+    Both logarithms have the third in common, and the less probable class has -|z| more.
+    """
     is_positive = z >= 0
     size = xp.where(is_positive, z, -z)
     decay = xp.exp(-size)
-    share = xp.where(is_positive, negative, positive)
-    items = total * xp.log1p(decay) + share * xp.where(share == 0, 0.0, size)
-    less_probable = total * (decay / (1 + decay))
-    slope = xp.where(is_positive, negative - less_probable, less_probable - positive)
-    return items, slope
+    return is_positive, size, xp.log1p(decay), decay / (1 + decay)
 
 
 @with_slope

@@ -218,7 +218,7 @@ def test_weight_of_the_positive_class_is_that_of_torch(agg: str, library: Any) -
 
 def test_weights_of_two_classes_are_two() -> None:
     with pytest.raises(OptionError, match=r"weight=...\) takes two numbers, .* got 3"):
-        BinaryCrossEntropyLoss(weight=(1.0, 2.0, 3.0))  # type: ignore[arg-type]
+        BinaryCrossEntropyLoss(weight=(1.0, 2.0, 3.0))  # type: ignore[arg-type]  # what is tested
     with pytest.raises(DomainError, match=r"weight=...\) must be at least 0"):
         BinaryCrossEntropyLoss(weight=(1.0, -2.0))
 
