@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class Carry(Sequence[Any]):
         self.form = form
         self.table = table
         self.update = update
-        self._opened: Any = None
+        self._opened: dict[int, Any] = {}
 
     @classmethod
     def at(cls, carry: Any, numbers: Numbers, can_join: bool) -> Carry:
@@ -45,22 +45,16 @@ class Carry(Sequence[Any]):
                     size = 2 * carry.table.size
                 table = Table.of(numbers, size)
                 return cls(carry.content, carry.form, table, numbers.update)
-            carry = carry.opened()
+            carry = tuple(carry)
         place = np.asarray(place_of(numbers.update - 1), np.int32)
         form, content = Form.enclose(carry, place, can_join)
         return cls(content, form, Table.of(numbers, size), numbers.update)
 
-    def opened(self) -> Any:
-        """The carry in nested tuples."""
-        if self._opened is None:
-            self._opened = self.form.open(self.content)
-        return self._opened
-
     def __getitem__(self, index: Any) -> Any:
-        return self.opened()[index]
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self.opened())
+        part = range(len(self))[index]
+        if part not in self._opened:
+            self._opened[part] = self.form.open(self.content, part)
+        return self._opened[part]
 
     def __len__(self) -> int:
-        return len(self.opened())
+        return 2  # parameters and slots

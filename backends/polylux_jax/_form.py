@@ -13,10 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from polylux_jax._arrays import precision_scope, sightings
-from polylux_jax._joining import Cut, Joining, cut, cut_on_host, join, join_on_host, split
+from polylux_jax._joining import Cut, Joining
+from polylux_jax._vectors import cut, cut_on_host, join, join_on_host, split
 
 _LARGEST = 32_768
 """Numbers up to which copying them in and out of one vector costs less than its parts' buffers."""
+
+_MOST = 64
+"""Arrays in it: each takes XLA milliseconds to compile."""
 
 
 class Packing:
@@ -33,7 +37,7 @@ class Packing:
     def of(cls, carry: Any) -> Packing | None:
         """How these arrays lie in one vector; None if they are better left as they are."""
         leaves, treedef = jax.tree.flatten(carry)
-        if len(leaves) < 2 or len({leaf.dtype for leaf in leaves}) > 1:
+        if not 2 <= len(leaves) <= _MOST or len({leaf.dtype for leaf in leaves}) > 1:
             return None
         shapes = tuple([leaf.shape for leaf in leaves])
         if sum(map(math.prod, shapes)) > _LARGEST:
@@ -45,10 +49,14 @@ class Packing:
         parts = [xp.reshape(leaf, (-1,)) for leaf in (*jax.tree.leaves(carry), place)]
         return xp.concatenate([part.astype(self._dtype) for part in parts])
 
-    def unpack(self, vector: Any) -> tuple[Any, Any]:
-        """The carry again, in nested tuples, and the place."""
-        leaves = split(vector, self._shapes)
-        return jax.tree.unflatten(self._treedef, leaves), vector[-1].astype(np.int32)
+    def unpack(self, vector: Any, cut: Cut) -> Any:
+        """The carry again, in nested tuples; the vector is taken apart by `cut`."""
+        return jax.tree.unflatten(self._treedef, cut(vector, self._shapes))
+
+    @staticmethod
+    def place(vector: Any) -> Any:
+        """The place again."""
+        return vector[-1].astype(np.int32)
 
 
 _packing = functools.lru_cache(maxsize=256)(Packing)
@@ -72,15 +80,18 @@ class Form(NamedTuple):
 
     def unpack(self, content: Any) -> tuple[Any, Any]:
         """The carry, joined, and the place."""
-        return content if self.packing is None else self.packing.unpack(content)
+        place = self._place(content)
+        return self._unpacked(content, functools.partial(cut, place=place)), place
 
     def pack(self, carry: Any, place: Any) -> Any:
         """The content again, of a joined carry."""
         return (carry, place) if self.packing is None else self.packing.pack(jnp, carry, place)
 
-    def apart(self, parameters: Any) -> Any:
+    def apart(self, parameters: Any, place: Any) -> Any:
         """The parameters, of those of a joined carry."""
-        return parameters if self.joining is None else self.joining.apart(parameters, cut)
+        if self.joining is None:
+            return parameters
+        return self.joining.apart(parameters, functools.partial(cut, place=place))
 
     def together(self, gradients: Any) -> Any:
         """Gradients, which are like the parameters, as those of a joined carry."""
@@ -110,38 +121,46 @@ class Form(NamedTuple):
             content = packing.pack(np, jax.tree.map(np.asarray, carry), place)
         return cls(joining, packing), _on_device(content, leaves[0])
 
-    def open(self, content: Any) -> Any:
-        """The carry in nested tuples."""
+    def open(self, content: Any, part: int) -> Any:
+        """The parameters, part 0 of the carry, or the slots, part 1, in nested tuples."""
         if self.joining is None and self.packing is None:
-            return content[0]
+            return content[0][part]
         like = jax.tree.leaves(content)[0]
         if _is_traced(like):
-            return self._opened(content, split)
+            return self._opened(content, part, split)
         # Someone may look at it while a trace is under way, or outside of the precision scope.
         with precision_scope([like]) or contextlib.nullcontext(), jax.ensure_compile_time_eval():
-            if next(sightings(self)) >= _OFTEN:
-                return _jitted_opening(self)(content)
+            if next(sightings(self, part)) >= _OFTEN:
+                return _jitted_opening(self, part)(content)
             if self.packing is not None:
                 content = np.asarray(content)
-            return _on_device(self._opened(content, cut_on_host), like)
+            return _on_device(self._opened(content, part, cut_on_host), like)
 
-    def _opened(self, content: Any, cut: Cut) -> Any:
-        carry, _ = self.unpack(content)
+    def _opened(self, content: Any, part: int, cut: Cut) -> Any:
+        opened = self._unpacked(content, cut)[part]
         if self.joining is None:
-            return carry
+            return opened
         apart = functools.partial(self.joining.apart, cut=cut)
-        parameters, slots = carry
-        return apart(parameters), tuple(map(apart, slots))
+        return apart(opened) if part == 0 else tuple(map(apart, opened))
+
+    def _unpacked(self, content: Any, cut: Cut) -> Any:
+        return content[0] if self.packing is None else self.packing.unpack(content, cut)
+
+    def _place(self, content: Any) -> Any:
+        return content[1] if self.packing is None else self.packing.place(content)
 
 
-_OFTEN = 2
-"""Openings of one form after which XLA does it: it takes a tenth of a second to compile, and then a
-tenth of the time."""
+_OFTEN = 64
+"""Openings of one form after which XLA does it: for each array it takes the time of a hundred of
+numpy's to compile, and then a third of one."""
 
 
 @functools.lru_cache(maxsize=256)
-def _jitted_opening(form: Form) -> Any:
-    return jax.jit(functools.partial(form._opened, cut=split))
+def _jitted_opening(form: Form, part: int) -> Any:
+    def opened(content: Any) -> Any:
+        return form._opened(content, part, functools.partial(cut, place=form._place(content)))
+
+    return jax.jit(opened)
 
 
 def _joining_of(parameters: Sequence[Any], slots: Sequence[Sequence[Any]]) -> Joining | None:

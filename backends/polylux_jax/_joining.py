@@ -1,4 +1,4 @@
-"""Small arrays of a list in vectors: each array of a step costs time, whatever its size."""
+"""Which arrays of a list lie together in a vector: each array of a step costs time."""
 
 from __future__ import annotations
 
@@ -7,32 +7,21 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+from polylux_jax._vectors import EXACT, Shape
 
 Arrays = tuple[Any, ...]
-Shape = tuple[int, ...]
 Places = tuple[int, ...]
 Join = Callable[[Sequence[Any]], Any]
 Cut = Callable[[Any, Sequence[Shape]], Sequence[Any]]
 
-_barrier: Any = jax.lax.optimization_barrier
-
-# Measured on two cores, with Adam. Ten parameters of 1,024 entries take two thirds of the time and
-# less; of 4,096 each, which take longer to copy in and out, a quarter more.
+# Measured on two cores, with Adam, of 2 to 1,000 parameters. Of 1,024 entries each a step takes a
+# third to nine tenths of the time; of 4,096, which take longer to copy in and out, up to a third
+# more.
 _SMALL = 2_048
 """Entries of an array that is better off in a vector."""
 
 _SMALL_IN_ALL = 8_192
 """Entries of all arrays up to which each of them is."""
-
-_LARGE_IN_ALL = 32_768
-"""Entries of all arrays from which a step takes so long that nothing is gained."""
-
-_MOST = 16
-"""Arrays in a vector: each adds loops that XLA takes 10 to 30 ms to compile, and those of equal
-parameters that are apart it compiles only once."""
 
 
 class Joining:
@@ -54,7 +43,7 @@ class Joining:
         self.shapes = shapes
         places = range(len(shapes))
         groups = [_small([i for i in places if dtypes[i] == d], shapes) for d in set(dtypes)]
-        self.groups = tuple(sorted(group for group in groups if 2 <= len(group) <= _MOST))
+        self.groups = tuple(sorted(group for group in groups if len(group) > 1))
         joined = set().union(*self.groups)
         self.alone = tuple([i for i in places if i not in joined])
 
@@ -89,42 +78,6 @@ _joining = functools.lru_cache(maxsize=256)(Joining)
 def _small(places: list[int], shapes: tuple[Shape, ...]) -> Places:
     """Those of these arrays that are better off in a vector."""
     sizes = {i: math.prod(shapes[i]) for i in places}
-    total = sum(sizes.values())
-    if total > _LARGE_IN_ALL:
-        return ()
-    return tuple([i for i in places if total <= _SMALL_IN_ALL or sizes[i] <= _SMALL])
-
-
-def join(arrays: Sequence[Any]) -> Any:
-    """A vector of the entries of all arrays, traced."""
-    # Behind a barrier: XLA would else make it part of each loop that reads it, which then asks at
-    # every entry whose it is, and may work out a whole array anew for it.
-    vector: Any = _barrier(jnp.concatenate([jnp.reshape(array, (-1,)) for array in arrays]))
-    return vector
-
-
-def cut(vector: Any, shapes: Sequence[Shape]) -> Sequence[Any]:
-    """The arrays in a vector, traced."""
-    # Once for all: XLA would else read the vector in each loop that uses one of them.
-    parts: Sequence[Any] = _barrier(split(vector, shapes))
-    return parts
-
-
-def join_on_host(arrays: Sequence[Any]) -> Any:
-    """A vector of numpy's: XLA would have to compile it anew for each kind of carry."""
-    return np.concatenate([np.asarray(array).reshape(-1) for array in arrays])
-
-
-def cut_on_host(vector: Any, shapes: Sequence[Shape]) -> Sequence[Any]:
-    """The arrays in a vector, as views of numpy's."""
-    return split(np.asarray(vector), shapes)
-
-
-def split(vector: Any, shapes: Sequence[Shape]) -> list[Any]:
-    """Arrays of these shapes, one after another in a vector of JAX's or of numpy's."""
-    parts, start = [], 0
-    for shape in shapes:
-        stop = start + math.prod(shape)
-        parts.append(vector[start:stop].reshape(shape))
-        start = stop
-    return parts
+    are_few = sum(sizes.values()) <= _SMALL_IN_ALL
+    small = [i for i in places if are_few or sizes[i] <= _SMALL]
+    return tuple(small) if sum([sizes[i] for i in small]) <= EXACT else ()

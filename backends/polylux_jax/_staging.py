@@ -104,10 +104,10 @@ def _step(gradient: Gradient, update: StepUpdate, can_join: bool, donated: bool)
 
         def traced(content: Any, rows: Any, *groups: Any) -> tuple[Any, ...]:
             carry, place = form.unpack(content)
-            place = place_after(place)
-            outputs, gradients, static = gradient(form.apart(carry[0]), *groups)
+            outputs, gradients, static = gradient(form.apart(carry[0], place), *groups)
             gradients = form.together(gradients)
             needed = _needed(carry[0], (outputs, gradients)) if donated else []
+            place = place_after(place)
             carry = update(carry, gradients, row(rows, place, needed))
             outputs, carry = jax.tree.map(strong, (outputs, carry))
             after = form.after(carry)
