@@ -14,6 +14,7 @@ from polylux.arrays import array_namespace
 from polylux.dtypes import kind_of
 from polylux.ops._libraries import one_library
 from polylux.ops._native import detach, native
+from polylux.rules import custom_rule
 
 
 @native(check=one_library("layer_norm"))
@@ -45,7 +46,7 @@ def layer_norm(x: Any, scale: Any, bias: Any, axes: int, epsilon: float, /) -> A
     array([[-1.,  1.]])
     """
     xp, wide = _widened(x)
-    y, _, _ = _standardized(xp, wide, tuple(range(-axes, 0)), epsilon)
+    y = _standardized(wide, axes=tuple(range(-axes, 0)), epsilon=epsilon, is_centered=True)
     return xp.astype(_scaled(y, scale, bias), x.dtype, copy=False)
 
 
@@ -78,8 +79,7 @@ def rms_norm(x: Any, scale: Any, axes: int, epsilon: float, /) -> Any:
     array([[0.2, 1.4]])
     """
     xp, wide = _widened(x)
-    squares = xp.mean(wide * wide, axis=tuple(range(-axes, 0)), keepdims=True)
-    y = wide / xp.sqrt(squares + epsilon)
+    y = _standardized(wide, axes=tuple(range(-axes, 0)), epsilon=epsilon, is_centered=False)
     return xp.astype(_scaled(y, scale, None), x.dtype, copy=False)
 
 
@@ -113,8 +113,8 @@ def group_norm(x: Any, scale: Any, bias: Any, groups: int, epsilon: float, /) ->
     """
     xp, wide = _widened(x)
     grouped = xp.reshape(wide, (x.shape[0], groups, math.prod(x.shape[1:]) // groups))
-    y = xp.reshape(_standardized(xp, grouped, (2,), epsilon)[0], x.shape)
-    y = _scaled(y, _by_channel(xp, scale, x), _by_channel(xp, bias, x))
+    y = _standardized(grouped, axes=(2,), epsilon=epsilon, is_centered=True)
+    y = _scaled(xp.reshape(y, x.shape), _by_channel(xp, scale, x), _by_channel(xp, bias, x))
     return xp.astype(y, x.dtype, copy=False)
 
 
@@ -165,20 +165,19 @@ def batch_norm(
     """
     xp, wide = _widened(x)
     axes = (0, *range(2, x.ndim))
-    y, batch_mean, batch_variance = _standardized(xp, wide, axes, epsilon)
+    y = _standardized(wide, axes=axes, epsilon=epsilon, is_centered=True)
     y = _scaled(y, _by_channel(xp, scale, x), _by_channel(xp, bias, x))
     y = xp.astype(y, x.dtype, copy=False)
     if mean is None:
         return y, None, None
-    count = math.prod(x.shape) // x.shape[1]
+    seen = detach(wide)
 
-    def moved(old: Any, new: Any, factor: float) -> Any:
-        new = xp.reshape(detach(new), (x.shape[1],))
-        sum_ = (1 - momentum) * xp.astype(old, new.dtype, copy=False) + factor * new
+    def moved(old: Any, new: Any) -> Any:
+        sum_ = (1 - momentum) * xp.astype(old, new.dtype, copy=False) + momentum * new
         return xp.astype(sum_, old.dtype, copy=False)
 
-    unbiased = momentum * count / (count - 1)
-    return y, moved(mean, batch_mean, momentum), moved(variance, batch_variance, unbiased)
+    mean = moved(mean, xp.mean(seen, axis=axes))
+    return y, mean, moved(variance, xp.var(seen, axis=axes, correction=1))
 
 
 @native(check=one_library("normalize"))
@@ -220,12 +219,28 @@ def _widened(x: Any) -> tuple[Any, Any]:
     return xp, xp.astype(x, xp.float32) if kind_of(x) == "low" else x
 
 
-def _standardized(xp: Any, x: Any, axes: tuple[int, ...], epsilon: float) -> tuple[Any, Any, Any]:
-    """`x` with mean 0 and variance 1 over these axes; and the mean and variance it had."""
-    mean = xp.mean(x, axis=axes, keepdims=True)
-    centered = x - mean
-    variance = xp.mean(centered * centered, axis=axes, keepdims=True)
-    return centered / xp.sqrt(variance + epsilon), mean, variance
+def _change(
+    residuals: Any, change: Any, *, axes: tuple[int, ...], epsilon: float, is_centered: bool
+) -> Any:
+    """Of a tangent or a cotangent: the derivative is symmetric."""
+    y, root = residuals
+    xp = array_namespace(y)
+    along = y * xp.mean(y * change, axis=axes, keepdims=True)
+    if is_centered:
+        change = change - xp.mean(change, axis=axes, keepdims=True)
+    return (change - along) / root
+
+
+# A rule, as that of softmax, and for the same reason.
+@custom_rule(pullback=_change, pushforward=_change, name="standardize")
+def _standardized(x: Any, *, axes: tuple[int, ...], epsilon: float, is_centered: bool) -> Any:
+    """`x` over the root of its mean square along these axes, less its mean first if centered."""
+    xp = array_namespace(x)
+    if is_centered:
+        x = x - xp.mean(x, axis=axes, keepdims=True)
+    root = xp.sqrt(xp.mean(x * x, axis=axes, keepdims=True) + epsilon)
+    y = x / root
+    return y, (y, root)
 
 
 def _scaled(y: Any, scale: Any, bias: Any) -> Any:
