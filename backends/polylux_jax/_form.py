@@ -151,8 +151,8 @@ class Form(NamedTuple):
 
 
 _OFTEN = 64
-"""Openings of one form after which XLA does it: for each array it takes the time of a hundred of
-numpy's to compile, and then a third of one."""
+"""Openings of one form after which XLA does it: it takes the time of some seventy of numpy's to
+compile, and then a seventh of one."""
 
 
 @functools.lru_cache(maxsize=256)
