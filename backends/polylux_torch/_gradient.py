@@ -316,12 +316,13 @@ def _apart(found: Sequence[Any], leaves: Arrays) -> Arrays:
     """`_fresh`, where there is memory to be looked at."""
     if not any(map(operator.is_, found, itertools.repeat(None))):  # mostly all is well at once
         places = {*map(_address, leaves), *map(_address, found)}
-        if len(places) == 2 * len(found) and all(map(_is_contiguous, found)):
+        if len(places) == 2 * len(found):
+            found = tuple(map(_contiguous, found))
             for gradient in found:
                 if _is_view(gradient) and gradient._base.numel() != gradient.numel():
                     break
             else:
-                return tuple(found)
+                return found
     gradients: list[Any] = []
     taken = {leaf.data_ptr() for leaf in leaves}
     for gradient, leaf in zip(found, leaves, strict=True):
@@ -342,7 +343,7 @@ def _apart(found: Sequence[Any], leaves: Arrays) -> Arrays:
 
 _requires_grad = operator.attrgetter("requires_grad")
 _address = torch.Tensor.data_ptr
-_is_contiguous = torch.Tensor.is_contiguous
+_contiguous = torch.Tensor.contiguous
 _is_view = torch.Tensor._is_view
 
 
