@@ -12,8 +12,9 @@ from polylux_autograd.array_api._array import Array
 
 Vector = np.ndarray[Any, Any]
 
-BLOCK = 1 << 15
-"""Entries worked on at a time: five float32 vectors of them fit into a second-level cache."""
+BLOCK = 1 << 17
+"""Entries worked on at a time: five float32 vectors of them, 2.6 MB, fit into a third-level cache.
+Of a quarter as many an update takes a tenth longer, and so it does of thirty times as many."""
 
 
 class Layout:

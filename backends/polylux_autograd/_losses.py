@@ -26,8 +26,8 @@ Data = np.ndarray[Any, Any]
 
 Compute = Callable[..., tuple[Any, Data] | None]
 """`compute(prediction, target, scale, **settings)`: the sum of the items, and their slopes times
-the scale; None if it is not for these arguments. The sum must be NaN wherever it or a slope is not
-that of the rule."""
+the scale; None if it is not for these arguments. The sum must be infinite or NaN wherever it or a
+slope is not that of the rule."""
 
 _FULL = frozenset({np.dtype(np.float32), np.dtype(np.float64)})
 _LARGEST = {np.dtype(kind): float(np.finfo(kind).max) for kind in (np.float32, np.float64)}
@@ -363,7 +363,7 @@ def _forward(
     with np.errstate(all="ignore"):
         for place, p, t in _blocks(prediction, target):
             found = None if shorter is None else shorter(p, t, each, **settings)
-            if found is None or math.isnan(found[0]):
+            if found is None or not math.isfinite(found[0]):
                 found = _by_rule(rule, p, t, each, settings)
             total += float(found[0])
             slopes[place] = found[1]
