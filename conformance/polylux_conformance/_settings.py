@@ -19,8 +19,11 @@ import numpy as np
 
 _OTHERS_VARIABLES = frozenset({
     "PYTEST_CURRENT_TEST",  # pytest changes it from test to test
-    "TORCHINDUCTOR_CACHE_DIR",  # torch sets it when it first imports its compiler
+    "TORCHINDUCTOR_CACHE_DIR",  # torch sets it when it first imports its compiler,
+    "_TORCHINDUCTOR_PYOBJECT_TENSOR_DATA_PTR",  # and this when it first compiles
 })
+
+_OTHERS_PATH = os.path.join("setuptools", "_vendor")  # setuptools adds it when it is imported
 
 _PROBES: Mapping[str, Callable[[Any], Any]] = {
     # Read where the framework is loaded; each gives a value that can be compared.
@@ -59,7 +62,7 @@ def global_settings() -> dict[str, Any]:
         "warning filters": list(warnings.filters),
         "recursion limit": sys.getrecursionlimit(),
         "switch interval": sys.getswitchinterval(),
-        "import path": tuple(sys.path),
+        "import path": tuple([path for path in sys.path if not path.endswith(_OTHERS_PATH)]),
         "signal handlers": (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)),
         "logging": (logging.getLogger().level, logging.root.manager.disable),
         "trace and profile functions": (sys.gettrace(), sys.getprofile(), threading.gettrace()),
