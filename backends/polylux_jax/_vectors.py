@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -38,19 +37,21 @@ def cut(vector: Any, shapes: Sequence[Shape], place: Any) -> list[Any]:
     part, 10 to 30 ms each; of arrays that are apart, one for all of a shape. So where parts of one
     shape begin is kept from it: each as many entries after the one before as it is told.
     """
-    parts = split(vector, shapes)
-    starts = [0, *itertools.accumulate(map(math.prod, shapes))]
     one = jnp.where(place < 0, np.float32(2), np.float32(1))
-    for shape, count in collections.Counter(shapes).items():
-        if count <= _ALIKE:
-            continue
-        start: Any = np.float32(0)
-        last = 0
-        for i in [i for i, other in enumerate(shapes) if other == shape]:
+    counts, last = collections.Counter(shapes), dict[Shape, tuple[Any, int]]()
+    parts, start = [], 0
+    for shape in shapes:
+        stop = start + math.prod(shape)
+        if counts[shape] <= _ALIKE:
+            part = vector[start:stop]
+        else:
+            hidden, known = last.get(shape, (np.float32(0), 0))
             # A quotient XLA works out once, and a sum alone anew in each loop.
-            start, last = (start + np.float32(starts[i] - last)) / one, starts[i]
-            part = jax.lax.dynamic_slice(vector, [start.astype(np.int32)], [math.prod(shape)])
-            parts[i] = part.reshape(shape)
+            hidden = (hidden + np.float32(start - known)) / one
+            last[shape] = hidden, start
+            part = jax.lax.dynamic_slice(vector, [hidden.astype(np.int32)], [stop - start])
+        parts.append(part.reshape(shape))
+        start = stop
     return parts
 
 

@@ -266,6 +266,8 @@ def test_small_parameters_of_one_dtype_are_joined_where_the_update_lets_them() -
     assert seen_by_update(arrays) == [(11,), (100, 100), ()]
     assert seen_by_update(arrays, can_join=False) == shapes
     assert seen_by_update(arrays, (arrays,)) == [(11,), (100, 100), ()]
+    assert seen_by_update((ones(200, 200), ones(2), ones(2))) == [(4,), (200, 200)]
+    assert seen_by_update(tuple([ones(2) for _ in range(17)])) == [(34,)]
 
 
 def test_parameters_are_not_joined_that_gain_nothing() -> None:
