@@ -106,12 +106,14 @@ def value_and_gradient(
     if isinstance(value, FakeTensor) and not STATE.staging:
         raise LeakedTracerError(LEAKED)
     found: Sequence[Any] = (None,) * len(leaves)
+    seeds: Arrays = ()
     if value.requires_grad:
+        seeds = (_one_like(value),)
         found = _run_backward(
-            (value,), (torch.ones_like(value),), False, False, tuple(tracked),
+            (value,), seeds, False, False, tuple(tracked),
             allow_unreachable=True, accumulate_grad=False,
         )  # fmt: skip
-    gradients = _filled(found, leaves) if STATE.staging else _apart(found, leaves)
+    gradients = _filled(found, leaves) if STATE.staging else _apart(found, leaves, seeds)
     if not aux and not value.is_leaf and not value._is_view():
         return value.detach(), gradients, ()
     value, *rest = _constants((value, *aux), leaves)
@@ -238,6 +240,19 @@ def _is_nested(leaves: Arrays) -> bool:
     return False
 
 
+_ONES: dict[torch.dtype, Any] = {}
+
+
+def _one_like(value: Any) -> Any:
+    """The derivative of a number by itself: one tensor for all, which nobody is given."""
+    if not value.is_cpu or STATE.staging:
+        return torch.ones_like(value)
+    one = _ONES.get(value.dtype)
+    if one is None or one._version:  # a backward pass of the user's may have written into it
+        one = _ONES[value.dtype] = torch.ones((), dtype=value.dtype, device="cpu")
+    return one
+
+
 def _tracked(leaves: Arrays) -> list[Any]:
     """Tensors of the same memory, of which a graph is recorded."""
     if STATE.staging:
@@ -312,11 +327,11 @@ def _filled(found: Sequence[Any], leaves: Arrays) -> Arrays:
     )
 
 
-def _apart(found: Sequence[Any], leaves: Arrays) -> Arrays:
-    """`_fresh`, where there is memory to be looked at."""
+def _apart(found: Sequence[Any], leaves: Arrays, seeds: Arrays = ()) -> Arrays:
+    """`_fresh`, where there is memory to be looked at; not shared with the seeds either."""
     if not any(map(operator.is_, found, itertools.repeat(None))):  # mostly all is well at once
-        places = {*map(_address, leaves), *map(_address, found)}
-        if len(places) == 2 * len(found):
+        places = {*map(_address, leaves), *map(_address, found), *map(_address, seeds)}
+        if len(places) == 2 * len(found) + len(seeds):
             found = tuple(map(_contiguous, found))
             for gradient in found:
                 if _is_view(gradient) and gradient._base.numel() != gradient.numel():
@@ -324,7 +339,7 @@ def _apart(found: Sequence[Any], leaves: Arrays) -> Arrays:
             else:
                 return found
     gradients: list[Any] = []
-    taken = {leaf.data_ptr() for leaf in leaves}
+    taken = {*map(_address, leaves), *map(_address, seeds)}
     for gradient, leaf in zip(found, leaves, strict=True):
         if gradient is None:
             gradient = torch.zeros_like(leaf, memory_format=torch.contiguous_format)

@@ -22,6 +22,7 @@ from polylux_torch import (
     _normalization,
     _recurrent,
 )
+from polylux_torch._rules import under_transforms
 
 _WIDE = 12
 """As many outputs and more are computed as fast from a matrix that lies row by row in memory. Fewer
@@ -34,8 +35,8 @@ _LARGE = 2**15
 def _dense(x: Any, weight: Any, bias: Any) -> Any:
     if bias is None:
         return x @ weight
-    if 1 < weight.shape[-1] < _WIDE and x.numel() >= _LARGE:
-        weight = weight.t().contiguous().t()
+    if 1 < weight.shape[-1] < _WIDE and x.numel() >= _LARGE and not under_transforms():
+        weight = torch.t_copy(weight).t()
     if x.ndim == 2:
         return torch.addmm(bias, x, weight)
     if x.ndim < 2:

@@ -6,6 +6,7 @@ The kernels work out bias corrections in double precision, as the neutral rules 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -44,11 +45,11 @@ def _update_by(kernel: Kernel, in_place: bool) -> Update:
     ) -> tuple[Arrays, tuple[Arrays, ...]]:
         nonlocal known
         # Kernels walk memory without looking at strides, so all must be contiguous.
-        if not _is_contiguous(gradients):
+        if not all(map(_is_contiguous, gradients)):
             gradients = tuple(g.contiguous() for g in gradients)
         latest = known
         if latest is None or latest[0] is not parameters or latest[1] is not slots:
-            if not in_place or not _is_contiguous(parameters, *slots):
+            if not in_place or not all(map(_is_contiguous, (*parameters, *itertools.chain(*slots)))):
                 with torch.inference_mode(False):
                     parameters = _copies(parameters)
                     slots = tuple(map(_copies, slots))
@@ -68,6 +69,7 @@ def _update_by(kernel: Kernel, in_place: bool) -> Update:
 
 
 _set_grad_enabled: Callable[[bool], None] = torch._C._set_grad_enabled
+_is_contiguous = torch.Tensor.is_contiguous
 
 
 def _by_dtype(kernel: Kernel, parameters: Arrays, slots: tuple[Arrays, ...]) -> Apply:
@@ -291,11 +293,6 @@ def _clip(clip: Any, parameters: Arrays, gradients: Arrays, count: int) -> Array
             return tuple(torch._foreach_mul(gradients, largest / norm))
     # Zero, tiny, huge, not finite or of mixed or short dtypes: the rule's own careful way.
     return _changed(clip, parameters, gradients, count)
-
-
-def _is_contiguous(*groups: Arrays) -> bool:
-    # By `map`, since this is asked of every tensor at every step.
-    return all(all(map(torch.Tensor.is_contiguous, group)) for group in groups)
 
 
 def _copies(arrays: Arrays) -> Arrays:

@@ -202,7 +202,10 @@ def _are_equal_dicts(a: Any, b: Any) -> bool:
     if type(a) is not dict or type(b) is not dict or len(a) != len(b):
         return False
     for key, value in a.items():
-        if key not in b or not _are_equal_dicts(value, b[key]):
+        other = b.get(key)
+        if type(value) is not dict or type(other) is not dict or len(value) != len(other):
+            return False
+        if value and not _are_equal_dicts(value, other):
             return False
     return True
 
