@@ -60,14 +60,21 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
     if not target.is_floating_point():
         loss = _nll_loss(logarithms, target.long(), None, MEAN, _NO_LABEL).float()
     else:
-        # Of few arrays an operation costs most by its code, which is not at hand; so the same two
-        # serve twice, and the sum rounds as it goes, to 2 ulp.
+        # An operation costs most by its code, which is not at hand; so two of them serve for all,
+        # and the sum rounds as it goes, to 2 ulp.
         count, classes = z.shape
-        shares = target.double().mul_(-1 / count)
+        shares = target * _share_of_mean(count)
         loss = (logarithms * shares).sum(dtype=torch.float32)
         # No lane has more in all than this norm times the root of its length.
         least *= count * math.sqrt(classes * (shares * shares).sum().item())
     return loss if loss.item() >= least else None
+
+
+@functools.lru_cache
+def _share_of_mean(count: int) -> Any:
+    """-1 / count in float64, with an axis: a number without one would not change a dtype."""
+    with torch.inference_mode(False):
+        return torch.full((1,), -1 / count, dtype=torch.float64, device="cpu")
 
 
 def _lanes_against_shares(z: Any, t: Any, is_wanted: bool, dim: int) -> Found:

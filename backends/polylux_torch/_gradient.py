@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import functools
 import importlib
-import itertools
 import operator
 import threading
+import types
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -329,7 +329,7 @@ def _filled(found: Sequence[Any], leaves: Arrays) -> Arrays:
 
 def _apart(found: Sequence[Any], leaves: Arrays, seeds: Arrays = ()) -> Arrays:
     """`_fresh`, where there is memory to be looked at; not shared with the seeds either."""
-    if not any(map(operator.is_, found, itertools.repeat(None))):  # mostly all is well at once
+    if types.NoneType not in map(type, found):  # mostly all is well at once
         places = {*map(_address, leaves), *map(_address, found), *map(_address, seeds)}
         if len(places) == 2 * len(found) + len(seeds):
             found = tuple(map(_contiguous, found))

@@ -35,7 +35,7 @@ _LARGE = 2**15
 def _dense(x: Any, weight: Any, bias: Any) -> Any:
     if bias is None:
         return x @ weight
-    if 1 < weight.shape[-1] < _WIDE and x.numel() >= _LARGE and not under_transforms():
+    if x.numel() >= _LARGE and 1 < weight.shape[-1] < _WIDE and not under_transforms():
         weight = torch.t_copy(weight).t()
     if x.ndim == 2:
         return torch.addmm(bias, x, weight)

@@ -12,6 +12,7 @@ walked is left whole after :func:`register_leaf`.
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -114,9 +115,11 @@ class Structure:
         The leaves that are no arrays, in order.
     size : int
         Number of distinct arrays.
+    unflatten : callable
+        From the arrays, in the order that `flatten` gave, to a tree with these in it.
     """
 
-    __slots__ = ("_empty", "_fill", "_hash", "_plain", "size", "slots", "statics", "treedef")
+    __slots__ = ("_empty", "_hash", "size", "slots", "statics", "treedef", "unflatten")
 
     def __init__(
         self, treedef: optree.PyTreeSpec, slots: tuple[int, ...], statics: tuple[Any, ...]
@@ -126,18 +129,12 @@ class Structure:
         self.statics = statics
         self.size = max(slots, default=-1) + 1
         # Most trees hold arrays only, each once: then the flat tuple goes to optree as it is.
-        self._plain = slots == tuple(range(len(slots)))
-        self._fill: Callable[[Sequence[Any]], PyTree] = treedef.unflatten
+        is_plain = slots == tuple(range(len(slots)))
+        self.unflatten: Callable[[Sequence[Any]], PyTree] = (
+            treedef.unflatten if is_plain else functools.partial(_fill, treedef, slots, statics)
+        )
         self._hash: int | None = None
         self._empty: Any = None  # not looked at yet
-
-    def unflatten(self, arrays: Sequence[Any]) -> PyTree:
-        """The tree again, with `arrays` (in the order that `flatten` gave) in it."""
-        if self._plain:
-            return self._fill(arrays)
-        statics = iter(self.statics)
-        leaves = [arrays[slot] if slot >= 0 else next(statics) for slot in self.slots]
-        return self._fill(leaves)
 
     def is_of_empty(self, tree: PyTree) -> bool:
         """Whether both this and the tree are nothing but the same nested dicts.
@@ -195,6 +192,17 @@ class Structure:
 
     def __repr__(self) -> str:
         return f"Structure({self.treedef}, {self.size} arrays, statics={self.statics!r})"
+
+
+def _fill(
+    treedef: optree.PyTreeSpec,
+    slots: tuple[int, ...],
+    statics: tuple[Any, ...],
+    arrays: Sequence[Any],
+) -> PyTree:
+    """The tree with its arrays and statics in it."""
+    rest = iter(statics)
+    return treedef.unflatten([arrays[slot] if slot >= 0 else next(rest) for slot in slots])
 
 
 def _are_equal_dicts(a: Any, b: Any) -> bool:
