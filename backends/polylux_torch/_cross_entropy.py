@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from polylux.backend import PartialKernel
+from polylux_torch._beginning import begin_at
 from polylux_torch._fused import MEAN, Found, Neutral, definition, is_eager, run
 
 # Without the Python around them in `torch.nn.functional`.
@@ -58,7 +59,9 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
     logarithms = torch.log_softmax(z, 1, torch.float64)
     least = _CERTAIN
     if not target.is_floating_point():
-        loss = _nll_loss(logarithms, target.long(), None, MEAN, _NO_LABEL).float()
+        labels = target.long()
+        loss = _nll_loss(logarithms, labels, None, MEAN, _NO_LABEL).float()
+        slope = functools.partial(_slope_by_labels, logarithms, labels)
     else:
         # An operation costs most by its code, which is not at hand; so two of them serve for all,
         # and the sum rounds as it goes, to 2 ulp.
@@ -67,7 +70,24 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
         loss = (logarithms * shares).sum(dtype=torch.float32)
         # No lane has more in all than this norm times the root of its length.
         least *= count * math.sqrt(classes * (shares * shares).sum().item())
-    return loss if loss.item() >= least else None
+        slope = functools.partial(_slope_by_shares, logarithms, shares)
+    if not loss.item() >= least:
+        return None
+    if z.requires_grad:
+        begin_at(loss, z, slope)
+    return loss
+
+
+def _slope_by_shares(logarithms: Any, shares: Any) -> Any:
+    """The derivative by logits of the sum of their logarithms times these shares."""
+    return torch._log_softmax_backward_data(shares, logarithms, 1, torch.float64).float()
+
+
+def _slope_by_labels(logarithms: Any, labels: Any) -> Any:
+    """The derivative by logits of the mean over the labels' logarithms, with a minus."""
+    places, count = labels.unsqueeze(1), len(labels)
+    own = torch.full_like(places, -1 / count, dtype=torch.float64)
+    return torch.exp(logarithms).mul_(1 / count).scatter_add_(1, places, own).float()
 
 
 @functools.lru_cache

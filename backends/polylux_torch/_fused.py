@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
+from polylux_torch._beginning import begin_at
 from polylux_torch._gradient import STATE, forward_ad
 from polylux_torch._rules import is_differentiated, under_transforms
 
@@ -38,14 +40,17 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, g: Any) -> Any:
-        slope = None
-        if not is_differentiated():
-            # The buffer is given away; a second backward pass has to find its own.
-            slope, ctx.slope = ctx.slope, None
+        slope = None if is_differentiated() else _taken_slope(ctx)
         if slope is None:
             p, t = ctx.saved_tensors
             return None, None, None, neutral_gradient(ctx.neutral, p, t, g), None
         return None, None, None, scaled(slope, g, ctx.dim), None
+
+
+def _taken_slope(ctx: Any) -> Any:
+    """The buffer, given away; a second backward pass, which gets None, has to find its own."""
+    slope, ctx.slope = ctx.slope, None
+    return slope
 
 
 _fused: Callable[..., Any] = _Fused.apply
@@ -104,10 +109,14 @@ def run(compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any, dim: in
     """
     if not is_eager(p, t):
         return neutral(p, t)
-    if p.requires_grad and torch.is_grad_enabled():
+    is_recorded = p.requires_grad and torch.is_grad_enabled()
+    if is_recorded:
         value = _fused(compute, neutral, dim, p, t)
     else:
         value, _ = compute(p, t, False)
     # Such as 0 * inf, which the definitions leave out.
-    is_nan = value.isnan().any() if value.ndim else math.isnan(value.item())
-    return neutral(p, t) if is_nan else value
+    if value.isnan().any() if value.ndim else math.isnan(value.item()):
+        return neutral(p, t)
+    if is_recorded and not value.ndim:
+        begin_at(value, p, functools.partial(_taken_slope, value.grad_fn))
+    return value

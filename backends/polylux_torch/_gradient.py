@@ -23,6 +23,7 @@ from torch.autograd import forward_ad as _forward_ad
 
 from polylux.errors import LeakedTracerError
 from polylux_torch import _functional
+from polylux_torch._beginning import beginning_of
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
@@ -106,14 +107,14 @@ def value_and_gradient(
     if isinstance(value, FakeTensor) and not STATE.staging:
         raise LeakedTracerError(LEAKED)
     found: Sequence[Any] = (None,) * len(leaves)
-    seeds: Arrays = ()
+    kept: Arrays = ()
     if value.requires_grad:
-        seeds = (_one_like(value),)
+        ends, cotangents, kept = beginning_of(value, STATE.staging)
         found = _run_backward(
-            (value,), seeds, False, False, tuple(tracked),
+            ends, cotangents, False, False, tuple(tracked),
             allow_unreachable=True, accumulate_grad=False,
         )  # fmt: skip
-    gradients = _filled(found, leaves) if STATE.staging else _apart(found, leaves, seeds)
+    gradients = _filled(found, leaves) if STATE.staging else _apart(found, leaves, kept)
     if not aux and not value.is_leaf and not value._is_view():
         return value.detach(), gradients, ()
     value, *rest = _constants((value, *aux), leaves)
@@ -240,19 +241,6 @@ def _is_nested(leaves: Arrays) -> bool:
     return False
 
 
-_ONES: dict[torch.dtype, Any] = {}
-
-
-def _one_like(value: Any) -> Any:
-    """The derivative of a number by itself: one tensor for all, which nobody is given."""
-    if not value.is_cpu or STATE.staging:
-        return torch.ones_like(value)
-    one = _ONES.get(value.dtype)
-    if one is None or one._version:  # a backward pass of the user's may have written into it
-        one = _ONES[value.dtype] = torch.ones((), dtype=value.dtype, device="cpu")
-    return one
-
-
 def _tracked(leaves: Arrays) -> list[Any]:
     """Tensors of the same memory, of which a graph is recorded."""
     if STATE.staging:
@@ -327,11 +315,11 @@ def _filled(found: Sequence[Any], leaves: Arrays) -> Arrays:
     )
 
 
-def _apart(found: Sequence[Any], leaves: Arrays, seeds: Arrays = ()) -> Arrays:
-    """`_fresh`, where there is memory to be looked at; not shared with the seeds either."""
+def _apart(found: Sequence[Any], leaves: Arrays, kept: Arrays = ()) -> Arrays:
+    """`_fresh`, where there is memory to be looked at; not shared with what is kept either."""
     if types.NoneType not in map(type, found):  # mostly all is well at once
-        places = {*map(_address, leaves), *map(_address, found), *map(_address, seeds)}
-        if len(places) == 2 * len(found) + len(seeds):
+        places = {*map(_address, leaves), *map(_address, found), *map(_address, kept)}
+        if len(places) == 2 * len(found) + len(kept):
             found = tuple(map(_contiguous, found))
             for gradient in found:
                 if _is_view(gradient) and gradient._base.numel() != gradient.numel():
@@ -339,7 +327,7 @@ def _apart(found: Sequence[Any], leaves: Arrays, seeds: Arrays = ()) -> Arrays:
             else:
                 return found
     gradients: list[Any] = []
-    taken = {*map(_address, leaves), *map(_address, seeds)}
+    taken = {*map(_address, leaves), *map(_address, kept)}
     for gradient, leaf in zip(found, leaves, strict=True):
         if gradient is None:
             gradient = torch.zeros_like(leaf, memory_format=torch.contiguous_format)

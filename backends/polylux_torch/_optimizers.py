@@ -49,7 +49,8 @@ def _update_by(kernel: Kernel, in_place: bool) -> Update:
             gradients = tuple(g.contiguous() for g in gradients)
         latest = known
         if latest is None or latest[0] is not parameters or latest[1] is not slots:
-            if not in_place or not all(map(_is_contiguous, (*parameters, *itertools.chain(*slots)))):
+            groups = (parameters, *slots)
+            if not (in_place and all(map(_is_contiguous, itertools.chain(*groups)))):
                 with torch.inference_mode(False):
                     parameters = _copies(parameters)
                     slots = tuple(map(_copies, slots))

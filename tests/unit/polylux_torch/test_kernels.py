@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-import polylux.losses  # noqa: F401  # registers its functions
+import polylux
+import polylux.losses  # registers its functions
 from polylux.ops import natives
 from polylux.selectors import AutoTorch
 from polylux_torch._backend import TorchBackend
@@ -124,3 +125,27 @@ def test_softplus_has_all_digits_where_torch_s_own_switches_to_x() -> None:
     # log(1 + exp(20.5)) = 20.5 + exp(-20.5) + O(exp(-41)); torch's default threshold gives 20.5.
     x = torch.tensor(20.5, dtype=torch.float64)
     assert KERNELS["softplus"](x).item() == 20.5 + float(np.exp(-20.5))
+
+
+@pytest.mark.parametrize("outputs", [1, 2, 11, 12])
+def test_few_outputs_of_many_entries_are_exact_by_the_weight(outputs: int) -> None:
+    # Whole numbers, so that sums are the same in any order.
+    x = torch.round(4 * random(2048, 16))
+    weight, seed = torch.round(4 * random(16, outputs)), torch.round(4 * random(2048, outputs))
+    bias = torch.zeros(outputs, dtype=torch.float64)
+
+    def dense(w: Any) -> Any:
+        return natives()["dense"](x, w, bias)
+
+    def total(w: Any) -> Any:
+        return (seed * dense(w)).sum()
+
+    def squares(w: Any) -> Any:
+        return (dense(w) ** 2).sum()
+
+    assert torch.equal(dense(weight), x @ weight)
+    assert torch.equal(polylux.gradient(total, SELECTOR, weight), x.T @ seed)
+    assert torch.equal(polylux.pushforward(dense, SELECTOR, weight, weight), x @ weight)
+    assert torch.equal(polylux.hvp(squares, SELECTOR, weight, weight), 2 * x.T @ (x @ weight))
+    both = torch.stack([weight, -weight])
+    assert torch.equal(polylux.vmap(dense)(both), x @ both)
