@@ -15,8 +15,8 @@ import torch.nn.functional as F
 
 from polylux.backend import DerivativeRule
 from polylux_torch._fused import has_memory
-from polylux_torch._gradient import STATE
 from polylux_torch._rules import custom_rule
+from polylux_torch._state import STATE
 
 _LINEAR_ABOVE = 40.0
 """From here softplus(x) is x in float64, as exp(-40) is 4e-18; at torch's 20 it is off by 2e-9."""

@@ -7,48 +7,59 @@ whole objective, as most are, has no need of its own: its gradient by the predic
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from polylux_torch._state import STATE, set_grad_enabled
+
 Arrays = tuple[Any, ...]
 
-_NAME = "_polylux_beginning"
 
-_ONES: dict[torch.dtype, Any] = {}
+class _Note(NamedTuple):
+    prediction: Any
+    slope: Callable[[], Any]
+    given: Any
+    marks: tuple[Any, ...]
 
-_set_grad_enabled: Callable[[bool], None] = torch._C._set_grad_enabled
 
+def begin_at(value: Any, prediction: Any, slope: Callable[[], Any], given: Any) -> None:
+    """Note that a value's gradient by the prediction is `slope()`, if it may be asked for.
 
-def begin_at(value: Any, prediction: Any, slope: Callable[[], Any]) -> None:
-    """Note that a number's gradient by the prediction is `slope()`, and that it has no other.
-
-    None instead of a gradient means that it is not at hand any more.
+    The value must depend on nothing else that is differentiated. `slope` is called once, with
+    nothing recorded; None says that the gradient is not at hand any more. It reads nothing of the
+    user's but `given`. Hooks on the value are heard, those on its node of the graph are not.
     """
-    setattr(value, _NAME, (prediction, prediction._version, value._version, slope))
+    # Only at the top: elsewhere graphs are gone through from their ends, and a note would keep
+    # alive what these set free.
+    if STATE.depth == 1 and not value.ndim and value.grad_fn is not None:
+        marks = _marks(value, prediction, given)
+        value._polylux_beginning = _Note(prediction, slope, given, marks)
 
 
-def beginning_of(value: Any, is_traced: bool) -> tuple[Arrays, Arrays, Arrays]:
-    """Tensors from which a backward pass gives a number's gradients, and their cotangents.
+def beginning_of(value: Any) -> tuple[Arrays, Arrays]:
+    """Tensors from which a backward pass gives a number's gradients, and their cotangents."""
+    note: _Note | None = value.__dict__.pop("_polylux_beginning", None)
+    if (
+        note is not None
+        and note.marks == _marks(value, note.prediction, note.given)
+        and value._backward_hooks is None
+        and not value.retains_grad
+    ):
+        is_recording = torch.is_grad_enabled()
+        set_grad_enabled(False)
+        try:
+            cotangent = note.slope()
+        finally:
+            set_grad_enabled(is_recording)
+        if cotangent is not None:
+            return (note.prediction,), (cotangent,)
+    return (value,), (torch.ones_like(value),)
 
-    The third are those among the cotangents that must not be given to anybody.
-    """
-    known = value.__dict__.get(_NAME)
-    if known is not None and value._backward_hooks is None and not value.retains_grad:
-        prediction, *versions, slope = known
-        # An operation in place would have made other tensors of them.
-        if versions == [prediction._version, value._version]:
-            is_recording = torch.is_grad_enabled()
-            _set_grad_enabled(False)
-            try:
-                cotangent = slope()
-            finally:
-                _set_grad_enabled(is_recording)
-            if cotangent is not None:
-                return (prediction,), (cotangent,), ()
-    if is_traced or not value.is_cpu:
-        return (value,), (torch.ones_like(value),), ()
-    one = _ONES.get(value.dtype)
-    if one is None or one._version:  # a backward pass of the user's may have written into it
-        one = _ONES[value.dtype] = torch.ones((), dtype=value.dtype, device="cpu")
-    return (value,), (one,), (one,)
+
+def _marks(value: Any, prediction: Any, given: Any) -> tuple[Any, ...]:
+    """What changes when one of these is written into, or detached in place."""
+    return (
+        value.grad_fn, value._version, given._version,
+        prediction.grad_fn, prediction._version, prediction.requires_grad,
+    )  # fmt: skip

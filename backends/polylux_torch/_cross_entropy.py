@@ -58,23 +58,23 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
         return None
     logarithms = torch.log_softmax(z, 1, torch.float64)
     least = _CERTAIN
+    slope: Callable[[Any, Any], Any]
     if not target.is_floating_point():
-        labels = target.long()
-        loss = _nll_loss(logarithms, labels, None, MEAN, _NO_LABEL).float()
-        slope = functools.partial(_slope_by_labels, logarithms, labels)
+        given, slope = target.long(), _slope_by_labels
+        loss = _nll_loss(logarithms, given, None, MEAN, _NO_LABEL)
+    elif target.shape != z.shape:
+        return None
     else:
-        # An operation costs most by its code, which is not at hand; so two of them serve for all,
-        # and the sum rounds as it goes, to 2 ulp.
+        # In small models an operation's first cost is to fetch its code: two kinds do it all.
         count, classes = z.shape
-        shares = target * _share_of_mean(count)
-        loss = (logarithms * shares).sum(dtype=torch.float32)
+        given, slope = target * _share_of_mean(count), _slope_by_shares
+        loss = (logarithms * given).sum()
         # No lane has more in all than this norm times the root of its length.
-        least *= count * math.sqrt(classes * (shares * shares).sum().item())
-        slope = functools.partial(_slope_by_shares, logarithms, shares)
+        least *= count * math.sqrt(classes * (given * given).sum().item())
     if not loss.item() >= least:
         return None
-    if z.requires_grad:
-        begin_at(loss, z, slope)
+    loss = loss.float()
+    begin_at(loss, z, functools.partial(slope, logarithms, given), given)
     return loss
 
 
@@ -92,7 +92,7 @@ def _slope_by_labels(logarithms: Any, labels: Any) -> Any:
 
 @functools.lru_cache
 def _share_of_mean(count: int) -> Any:
-    """-1 / count in float64, with an axis: a number without one would not change a dtype."""
+    """-1 / count in float64. With an axis, as tensors without one promote no others."""
     with torch.inference_mode(False):
         return torch.full((1,), -1 / count, dtype=torch.float64, device="cpu")
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from polylux.threefry import host_below, threefry
-from polylux_torch._gradient import STATE
+from polylux_torch._state import STATE
 
 
 def _dropout(x: Any, key: Any, count: Any, rate: float) -> Any:

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._subclasses.fake_tensor import FakeTensor
 
 from polylux_torch._beginning import begin_at
-from polylux_torch._gradient import STATE, forward_ad
+from polylux_torch._gradient import forward_ad
 from polylux_torch._rules import is_differentiated, under_transforms
+from polylux_torch._state import STATE
 
 Neutral = Callable[..., Any]
 Found = tuple[Any, Any]
@@ -86,7 +88,8 @@ def neutral_gradient(neutral: Neutral, p: Any, t: Any, g: Any) -> Any:
 def has_memory(x: Any) -> bool:
     """Whether a tensor has memory here, and there are no derivatives of it but in reverse."""
     return (
-        x.is_cpu
+        type(x) is not FakeTensor
+        and x.is_cpu
         and x.dtype in FULL
         and x.numel() > 0
         and not STATE.staging
@@ -109,14 +112,11 @@ def run(compute: Callable[..., Found], neutral: Neutral, p: Any, t: Any, dim: in
     """
     if not is_eager(p, t):
         return neutral(p, t)
-    is_recorded = p.requires_grad and torch.is_grad_enabled()
-    if is_recorded:
+    if p.requires_grad and torch.is_grad_enabled():
         value = _fused(compute, neutral, dim, p, t)
+        begin_at(value, p, functools.partial(_taken_slope, value.grad_fn), t)
     else:
         value, _ = compute(p, t, False)
     # Such as 0 * inf, which the definitions leave out.
-    if value.isnan().any() if value.ndim else math.isnan(value.item()):
-        return neutral(p, t)
-    if is_recorded and not value.ndim:
-        begin_at(value, p, functools.partial(_taken_slope, value.grad_fn))
-    return value
+    is_nan = value.isnan().any() if value.ndim else math.isnan(value.item())
+    return neutral(p, t) if is_nan else value

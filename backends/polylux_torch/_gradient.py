@@ -24,6 +24,7 @@ from torch.autograd import forward_ad as _forward_ad
 from polylux.errors import LeakedTracerError
 from polylux_torch import _functional
 from polylux_torch._beginning import beginning_of
+from polylux_torch._state import STATE
 
 Arrays = tuple[Any, ...]
 Function = Callable[..., tuple[Any, Arrays]]
@@ -39,21 +40,6 @@ LEAKED = (
     "must not keep values in lists, globals or attributes; return them in the stats"
 )
 
-
-class _State(threading.local):
-    """What this thread is inside of."""
-
-    depth = 0
-    """Derivatives under way."""
-
-    forward = False
-    """Whether dual numbers are under way: torch has one level of them."""
-
-    staging = False
-    """Whether a step is being traced, so that tensors have no memory yet."""
-
-
-STATE = _State()
 
 # The level of dual numbers is a global of torch's, which ends for all threads when one leaves it.
 _DUAL_NUMBERS = threading.RLock()
@@ -107,14 +93,13 @@ def value_and_gradient(
     if isinstance(value, FakeTensor) and not STATE.staging:
         raise LeakedTracerError(LEAKED)
     found: Sequence[Any] = (None,) * len(leaves)
-    kept: Arrays = ()
     if value.requires_grad:
-        ends, cotangents, kept = beginning_of(value, STATE.staging)
+        ends, cotangents = beginning_of(value)
         found = _run_backward(
             ends, cotangents, False, False, tuple(tracked),
             allow_unreachable=True, accumulate_grad=False,
         )  # fmt: skip
-    gradients = _filled(found, leaves) if STATE.staging else _apart(found, leaves, kept)
+    gradients = _filled(found, leaves) if STATE.staging else _apart(found, leaves)
     if not aux and not value.is_leaf and not value._is_view():
         return value.detach(), gradients, ()
     value, *rest = _constants((value, *aux), leaves)
@@ -315,11 +300,11 @@ def _filled(found: Sequence[Any], leaves: Arrays) -> Arrays:
     )
 
 
-def _apart(found: Sequence[Any], leaves: Arrays, kept: Arrays = ()) -> Arrays:
-    """`_fresh`, where there is memory to be looked at; not shared with what is kept either."""
+def _apart(found: Sequence[Any], leaves: Arrays) -> Arrays:
+    """`_fresh`, where there is memory to be looked at."""
     if types.NoneType not in map(type, found):  # mostly all is well at once
-        places = {*map(_address, leaves), *map(_address, found), *map(_address, kept)}
-        if len(places) == 2 * len(found) + len(kept):
+        places = {*map(_address, leaves), *map(_address, found)}
+        if len(places) == 2 * len(found):
             found = tuple(map(_contiguous, found))
             for gradient in found:
                 if _is_view(gradient) and gradient._base.numel() != gradient.numel():
@@ -327,7 +312,7 @@ def _apart(found: Sequence[Any], leaves: Arrays, kept: Arrays = ()) -> Arrays:
             else:
                 return found
     gradients: list[Any] = []
-    taken = {*map(_address, leaves), *map(_address, kept)}
+    taken = {*map(_address, leaves)}
     for gradient, leaf in zip(found, leaves, strict=True):
         if gradient is None:
             gradient = torch.zeros_like(leaf, memory_format=torch.contiguous_format)

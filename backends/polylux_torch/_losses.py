@@ -17,8 +17,8 @@ import torch
 
 from polylux.backend import PartialKernel
 from polylux_torch._fused import FULL, MEAN, Found, Neutral, definition, is_eager, run
-from polylux_torch._gradient import STATE
 from polylux_torch._scratch import BLOCK, scratch
+from polylux_torch._state import STATE
 
 # Without the Python around them in `torch.nn.functional`, which broadcasts what has one shape.
 _mse_loss: Callable[..., Any] = torch._C._nn.mse_loss

@@ -14,6 +14,7 @@ import torch
 
 from polylux_torch import _foreach
 from polylux_torch._namespace import namespace
+from polylux_torch._state import set_grad_enabled
 
 Arrays = tuple[Any, ...]
 Update = Callable[[Arrays, Arrays, tuple[Arrays, ...], int], tuple[Arrays, tuple[Arrays, ...]]]
@@ -57,19 +58,17 @@ def _update_by(kernel: Kernel, in_place: bool) -> Update:
             latest = (parameters, slots, _by_dtype(kernel, parameters, slots))
             if in_place:
                 known = latest
-        # `torch.no_grad` costs as much as some kernels.
         is_recording = torch.is_grad_enabled()
-        _set_grad_enabled(False)
+        set_grad_enabled(False)
         try:
             latest[2](gradients, count)
         finally:
-            _set_grad_enabled(is_recording)
+            set_grad_enabled(is_recording)
         return parameters, slots
 
     return update
 
 
-_set_grad_enabled: Callable[[bool], None] = torch._C._set_grad_enabled
 _is_contiguous = torch.Tensor.is_contiguous
 
 

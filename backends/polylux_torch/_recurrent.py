@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from polylux_torch._functional import is_functional
-from polylux_torch._gradient import STATE
+from polylux_torch._state import STATE
 
 _FULL = (torch.float32, torch.float64)
 

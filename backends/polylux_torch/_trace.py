@@ -21,7 +21,8 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 
 from polylux.errors import LeakedTracerError, UnsupportedError
-from polylux_torch._gradient import LEAKED, STATE
+from polylux_torch._gradient import LEAKED
+from polylux_torch._state import STATE
 
 Dimensions = frozenset[tuple[int, int]]
 """Of argument `i` the dimension `d`."""

@@ -9,7 +9,7 @@ import torch
 import torch.utils.checkpoint
 
 from polylux_torch._functional import is_functional
-from polylux_torch._gradient import STATE
+from polylux_torch._state import STATE
 
 Arrays = tuple[Any, ...]
 Transformed = Callable[..., Arrays]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from polylux import AutoTorch, gradient, value_and_gradient
+from polylux.errors import ShapeError
 from polylux.losses import CrossEntropyLoss, Loss, MAELoss, PoissonLoss
+from polylux.losses._kernels import softmax_cross_entropy_mean
 
 SELECTOR = AutoTorch()
 
@@ -154,6 +159,122 @@ def test_a_derivative_of_the_gradient_is_the_formula_s(
     step[0, 0] = 2.0**-15
     curvature = (slope(W.double() + step) - slope(W.double() - step))[0, 0] / 2**-14
     assert gradient(first, SELECTOR, W)[0, 0] == pytest.approx(float(curvature), rel=1e-5)
+
+
+def detached(value: Any) -> Any:
+    return value.detach_().requires_grad_()
+
+
+@case
+def test_a_value_detached_in_place_has_no_gradient(loss: Loss, target: Any, slope: Any) -> None:
+    def objective(w: Any) -> Any:
+        return detached(loss(w, target))
+
+    def unrecorded(w: Any) -> Any:
+        with torch.no_grad():
+            value = loss(w, target)
+        return value.requires_grad_()
+
+    for function in (objective, unrecorded):
+        assert not gradient(function, SELECTOR, W).any()
+
+
+@case
+def test_a_prediction_detached_in_place_afterwards_is_gone_back_from(
+    loss: Loss, target: Any, slope: Any
+) -> None:
+    # As in truncated backpropagation through time.
+    def objective(w: Any) -> Any:
+        z = 2 * w
+        value = loss(z, target)
+        z.detach_()
+        return value
+
+    assert is_close(gradient(objective, SELECTOR, W), 2 * slope(2 * W.double()))
+
+
+def test_labels_changed_afterwards_are_an_error_of_torch() -> None:
+    labels = LABELS.clone()
+
+    def objective(w: Any) -> Any:
+        value = CrossEntropyLoss(logits=True)(2 * w, labels)
+        labels.fill_(1)
+        return value
+
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        gradient(objective, SELECTOR, W)
+
+
+@case
+def test_a_derivative_of_the_user_s_around_the_loss_is_taken(
+    loss: Loss, target: Any, slope: Any
+) -> None:
+    class Constant(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, z: Any) -> Any:
+            return loss(z, target)
+
+        @staticmethod
+        def backward(ctx: Any, cotangent: Any) -> Any:
+            return torch.full_like(W, 42.0) * cotangent
+
+    found = gradient(lambda w: Constant.apply(2 * w), SELECTOR, W)
+    assert torch.equal(found, torch.full_like(W, 84.0))
+
+
+@case
+def test_a_loss_outside_of_our_derivatives_is_a_tensor_like_any_other(
+    loss: Loss, target: Any, slope: Any
+) -> None:
+    leaf = W.clone().requires_grad_()
+    value = loss(leaf, target)
+    value.backward()
+    assert is_close(leaf.grad, slope(W.double()))
+    assert torch.load(io.BytesIO(saved(value))) == value
+    with torch.inference_mode():
+        assert loss(leaf, target) == value
+
+
+def saved(value: Any) -> bytes:
+    file = io.BytesIO()
+    torch.save(value, file)
+    return file.getvalue()
+
+
+@case
+def test_a_loss_that_is_kept_keeps_nothing_else(loss: Loss, target: Any, slope: Any) -> None:
+    kept: list[Any] = []
+
+    def objective(w: Any) -> Any:
+        kept.append(loss(2 * w, target))
+        return kept[0]
+
+    gradient(objective, SELECTOR, W)
+    assert not vars(kept[0])
+
+
+def test_what_ran_without_memory_is_not_met_with_memory() -> None:
+    loss, shares = CrossEntropyLoss(logits=True), torch.full((97, 4), 0.25)  # as many as nowhere
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert loss(torch.zeros(97, 4), shares).shape == ()
+    assert float(loss(torch.zeros(97, 4), shares)) == pytest.approx(math.log(4), rel=1e-6)
+
+
+@pytest.mark.parametrize("target", [torch.ones(3), torch.ones(2, 1), torch.ones(4, 3)], ids=str)
+def test_shares_of_another_shape_are_refused_by_the_function_too(target: Any) -> None:
+    with pytest.raises((RuntimeError, ShapeError)):
+        gradient(lambda z: softmax_cross_entropy_mean(z, target), SELECTOR, W)
+
+
+def test_shares_of_both_signs_keep_the_digits_that_cancel() -> None:
+    z, signs = 3 * W, torch.tensor([[1.0, -2.0, 0.5], [-1.0, 1.0, 0.25]])
+    wide = z.double()
+    surprise = torch.logsumexp(wide, 1, keepdim=True) - wide
+    rest = float((signs.double() * surprise).sum() - signs[0, 1] * surprise[0, 1])
+    signs[0, 1] = (1e-4 - rest) / float(surprise[0, 1])
+    expected = float((signs.double() * surprise).sum()) / 2
+    assert 0 < expected < 1e-3
+    assert float(CrossEntropyLoss(logits=True)(z, signs)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_number_that_is_its_own_derivative_is_given_to_nobody() -> None:
