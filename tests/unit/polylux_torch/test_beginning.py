@@ -74,6 +74,21 @@ def test_gradient_is_the_formula_and_the_loss_s_own_node_is_left_out(
 
 
 @case
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_many_lanes_are_as_few(loss: Loss, target: Any, slope: Any, is_whole: bool) -> None:
+    given = target.repeat(40, *[1] * (target.ndim - 1))
+
+    def objective(z: Any) -> Any:
+        value = loss(z, given)
+        return value if is_whole else value * 1
+
+    value, found = value_and_gradient(objective, SELECTOR, W.repeat(40, 1))
+    assert float(value) == pytest.approx(float(loss(W, target)), rel=4 * 2**-23)
+    assert found.is_contiguous()
+    assert is_close(found, slope(W.double()).repeat(40, 1) / 40)
+
+
+@case
 def test_gradient_by_the_prediction_itself_is_the_caller_s(
     loss: Loss, target: Any, slope: Any
 ) -> None:
