@@ -7,20 +7,13 @@ whole objective, as most are, has no need of its own: its gradient by the predic
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from polylux_torch._state import STATE, set_grad_enabled
 
 Arrays = tuple[Any, ...]
-
-
-class _Note(NamedTuple):
-    prediction: Any
-    slope: Callable[[], Any]
-    given: Any
-    marks: tuple[Any, ...]
 
 
 def begin_at(value: Any, prediction: Any, slope: Callable[[], Any], given: Any) -> None:
@@ -34,26 +27,23 @@ def begin_at(value: Any, prediction: Any, slope: Callable[[], Any], given: Any) 
     # alive what these set free.
     if STATE.depth == 1 and not value.ndim and value.grad_fn is not None:
         marks = _marks(value, prediction, given)
-        value._polylux_beginning = _Note(prediction, slope, given, marks)
+        value._polylux_beginning = prediction, slope, given, marks  # a tuple costs least
 
 
 def beginning_of(value: Any) -> tuple[Arrays, Arrays]:
     """Tensors from which a backward pass gives a number's gradients, and their cotangents."""
-    note: _Note | None = value.__dict__.pop("_polylux_beginning", None)
-    if (
-        note is not None
-        and note.marks == _marks(value, note.prediction, note.given)
-        and value._backward_hooks is None
-        and not value.retains_grad
-    ):
-        is_recording = torch.is_grad_enabled()
-        set_grad_enabled(False)
-        try:
-            cotangent = note.slope()
-        finally:
-            set_grad_enabled(is_recording)
-        if cotangent is not None:
-            return (note.prediction,), (cotangent,)
+    note = value.__dict__.pop("_polylux_beginning", None)
+    if note is not None and value._backward_hooks is None and not value.retains_grad:
+        prediction, slope, given, marks = note
+        if marks == _marks(value, prediction, given):
+            is_recording = torch.is_grad_enabled()
+            set_grad_enabled(False)
+            try:
+                cotangent = slope()
+            finally:
+                set_grad_enabled(is_recording)
+            if cotangent is not None:
+                return (prediction,), (cotangent,)
     return (value,), (torch.ones_like(value),)
 
 

@@ -60,7 +60,8 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
         or not is_eager(z, target)
     ):
         return None
-    count, classes = z.shape
+    shape = z.shape
+    count, classes = shape
     logits, axis = (z.t(), 0) if classes < _SHORT and count >= _MANY else (z, 1)
     logarithms = torch.log_softmax(logits, axis, torch.float64)
     least = _CERTAIN
@@ -69,7 +70,7 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
         given, slope = target.long(), _slope_by_labels
         lanes = logarithms if axis else logarithms.t()
         loss = _nll_loss(lanes, given, None, MEAN, _NO_LABEL)
-    elif target.shape != z.shape:
+    elif target.shape != shape:
         return None
     else:
         # In small models an operation's first cost is to fetch its code: two kinds do it all.

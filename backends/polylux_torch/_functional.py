@@ -23,9 +23,9 @@ _vjp: Any = torch.func.vjp
 _jvp: Any = torch.func.jvp
 
 
-def is_functional() -> bool:
-    """Whether this thread is inside a transformation of `torch.func`, or vmap."""
-    return _innermost() is not None
+is_functional: Callable[[], bool] = torch._C._are_functorch_transforms_active
+"""Whether this thread is inside a transformation of `torch.func`, or vmap. There is no public name
+for this."""
 
 
 @contextlib.contextmanager

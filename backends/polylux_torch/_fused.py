@@ -11,8 +11,9 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from polylux_torch._beginning import begin_at
+from polylux_torch._functional import is_functional
 from polylux_torch._gradient import forward_ad
-from polylux_torch._rules import is_differentiated, under_transforms
+from polylux_torch._rules import is_differentiated
 from polylux_torch._state import STATE
 
 Neutral = Callable[..., Any]
@@ -69,7 +70,7 @@ def definition(neutral: Neutral, *settings: Any, **named: Any) -> Neutral:
 
 def scaled(slope: Any, g: Any, dim: int | None = None) -> Any:
     """The slope times the cotangent, which has no axis `dim` if one is given; in its place."""
-    is_of_several = under_transforms() or _is_legacy_batched(g)  # cotangents at once, by vmap
+    is_of_several = is_functional() or _is_legacy_batched(g)  # cotangents at once, by vmap
     if g.ndim and dim is not None:
         g = g.unsqueeze(dim)
     if is_of_several:
@@ -95,7 +96,7 @@ def has_memory(x: Any) -> bool:
         and not STATE.staging
         and not torch.compiler.is_dynamo_compiling()
         and forward_ad._current_level < 0
-        and not under_transforms()
+        and not is_functional()
     )
 
 

@@ -22,7 +22,7 @@ from polylux_torch import (
     _normalization,
     _recurrent,
 )
-from polylux_torch._rules import under_transforms
+from polylux_torch._functional import is_functional
 
 _WIDE = 12
 """As many outputs and more are computed as fast from a matrix that lies row by row in memory. Fewer
@@ -35,7 +35,7 @@ _LARGE = 2**15
 def _dense(x: Any, weight: Any, bias: Any) -> Any:
     if bias is None:
         return x @ weight
-    if x.numel() >= _LARGE and 1 < weight.shape[-1] < _WIDE and not under_transforms():
+    if x.numel() >= _LARGE and 1 < weight.shape[-1] < _WIDE and not is_functional():
         weight = torch.t_copy(weight).t()
     if x.ndim == 2:
         return torch.addmm(bias, x, weight)

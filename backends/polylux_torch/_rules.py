@@ -14,13 +14,11 @@ from typing import Any
 import torch
 
 from polylux.backend import DerivativeRule
+from polylux_torch._functional import is_functional
 from polylux_torch._gradient import forward_ad
 
 Arrays = tuple[Any, ...]
 Settings = dict[str, Any]
-
-under_transforms: Callable[[], bool] = torch._C._are_functorch_transforms_active
-"""Whether a transformation of `torch.func` is under way. There is no public name for this."""
 
 
 def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
@@ -31,7 +29,7 @@ def custom_rule(rule: DerivativeRule) -> Callable[..., Any]:
     def apply(*operands: Any, **settings: Any) -> Any:
         if torch.compiler.is_dynamo_compiling():
             return _outside_of_dynamo(apply)(*operands, **settings)
-        if under_transforms():
+        if is_functional():
             call = _Call(settings)
             outputs = transformed.apply(call, *operands)
             return outputs[: call.count] if call.is_tuple else outputs[0]
