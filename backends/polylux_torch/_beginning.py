@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from polylux_torch._state import STATE, set_grad_enabled
+from polylux_torch._state import STATE, unrecorded
 
 Arrays = tuple[Any, ...]
 
@@ -36,12 +36,7 @@ def beginning_of(value: Any) -> tuple[Arrays, Arrays]:
     if note is not None and value._backward_hooks is None and not value.retains_grad:
         prediction, slope, given, marks = note
         if marks == _marks(value, prediction, given):
-            is_recording = torch.is_grad_enabled()
-            set_grad_enabled(False)
-            try:
-                cotangent = slope()
-            finally:
-                set_grad_enabled(is_recording)
+            cotangent = unrecorded(slope)
             if cotangent is not None:
                 return (prediction,), (cotangent,)
     return (value,), (torch.ones_like(value),)

@@ -65,9 +65,8 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
     logits, axis = (z.t(), 0) if classes < _SHORT and count >= _MANY else (z, 1)
     logarithms = torch.log_softmax(logits, axis, torch.float64)
     least = _CERTAIN
-    slope: Callable[[Any, Any, int], Any]
     if not target.is_floating_point():
-        given, slope = target.long(), _slope_by_labels
+        given = target.long()
         lanes = logarithms if axis else logarithms.t()
         loss = _nll_loss(lanes, given, None, MEAN, _NO_LABEL)
     elif target.shape != shape:
@@ -75,28 +74,26 @@ def _in_float64(z: Any, target: Any, dim: int) -> Any | None:
     else:
         # In small models an operation's first cost is to fetch its code: two kinds do it all.
         shares = target if axis else target.t()
-        given, slope = shares * _share_of_mean(count), _slope_by_shares
+        given = shares * _share_of_mean(count)
         loss = (logarithms * given).sum()
         # No lane has more in all than this norm times the root of its length.
         least *= count * math.sqrt(classes * (given * given).sum().item())
     if not loss.item() >= least:
         return None
     loss = loss.float()
-    begin_at(loss, z, functools.partial(slope, logarithms, given, axis), given)
+    begin_at(loss, z, functools.partial(_slope, logarithms, given, axis), given)
     return loss
 
 
-def _slope_by_shares(logarithms: Any, shares: Any, axis: int) -> Any:
-    """The derivative by logits of the sum of their logarithms times these shares."""
-    slope = torch._log_softmax_backward_data(shares, logarithms, axis, torch.float64).float()
-    return slope if axis else slope.t()
-
-
-def _slope_by_labels(logarithms: Any, labels: Any, axis: int) -> Any:
-    """The derivative by logits of the mean over the labels' logarithms, with a minus."""
-    places, count = labels.unsqueeze(axis), len(labels)
-    own = torch.full_like(places, -1 / count, dtype=torch.float64)
-    slope = torch.exp(logarithms).mul_(1 / count).scatter_add_(axis, places, own).float()
+def _slope(logarithms: Any, given: Any, axis: int) -> Any:
+    """The loss's derivative by its logits; `given` are the shares, over -count, or the labels."""
+    if given.is_floating_point():
+        wide = torch._log_softmax_backward_data(given, logarithms, axis, torch.float64)
+    else:
+        places, share = given.unsqueeze(axis), 1 / len(given)
+        own = torch.full_like(places, -share, dtype=torch.float64)
+        wide = torch.exp(logarithms).mul_(share).scatter_add_(axis, places, own)
+    slope = wide.float()
     return slope if axis else slope.t()
 
 

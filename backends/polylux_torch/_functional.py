@@ -17,7 +17,6 @@ Function = Callable[..., tuple[Any, Arrays]]
 Map = Callable[..., tuple[Arrays, Arrays]]
 Pull = Callable[[Arrays], Arrays]
 
-_innermost: Callable[[], Any] = torch._C._functorch.peek_interpreter_stack
 # torch annotates them as without auxiliary output.
 _vjp: Any = torch.func.vjp
 _jvp: Any = torch.func.jvp

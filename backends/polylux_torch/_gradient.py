@@ -312,7 +312,7 @@ def _apart(found: Sequence[Any], leaves: Arrays) -> Arrays:
             else:
                 return found
     gradients: list[Any] = []
-    taken = {*map(_address, leaves)}
+    taken = set(map(_address, leaves))
     for gradient, leaf in zip(found, leaves, strict=True):
         if gradient is None:
             gradient = torch.zeros_like(leaf, memory_format=torch.contiguous_format)

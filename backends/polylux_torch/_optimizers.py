@@ -14,7 +14,7 @@ import torch
 
 from polylux_torch import _foreach
 from polylux_torch._namespace import namespace
-from polylux_torch._state import set_grad_enabled
+from polylux_torch._state import unrecorded
 
 Arrays = tuple[Any, ...]
 Update = Callable[[Arrays, Arrays, tuple[Arrays, ...], int], tuple[Arrays, tuple[Arrays, ...]]]
@@ -58,12 +58,7 @@ def _update_by(kernel: Kernel, in_place: bool) -> Update:
             latest = (parameters, slots, _by_dtype(kernel, parameters, slots))
             if in_place:
                 known = latest
-        is_recording = torch.is_grad_enabled()
-        set_grad_enabled(False)
-        try:
-            latest[2](gradients, count)
-        finally:
-            set_grad_enabled(is_recording)
+        unrecorded(latest[2], gradients, count)
         return parameters, slots
 
     return update

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import torch
-
-set_grad_enabled: Callable[[bool], None] = torch._C._set_grad_enabled
-"""For the hot path: `torch.no_grad` costs as much as some kernels."""
 
 
 class _State(threading.local):
@@ -23,3 +21,15 @@ class _State(threading.local):
 
 
 STATE = _State()
+
+_set_grad_enabled: Callable[[bool], None] = torch._C._set_grad_enabled
+
+
+def unrecorded(function: Callable[..., Any], *arguments: Any) -> Any:
+    """`function(*arguments)` with nothing recorded; `torch.no_grad` costs as much as a kernel."""
+    is_recording = torch.is_grad_enabled()
+    _set_grad_enabled(False)
+    try:
+        return function(*arguments)
+    finally:
+        _set_grad_enabled(is_recording)
